@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_WATCH_FRAMES_H
+#define BINNACLE_WATCH_FRAMES_H
+
+/* Cuts the bytes of a list or of a watch into whole JSON documents, however the
+ * network has split them, and never holds more than one of them.
+ *
+ *	FRAMES_LIST    {"kind":"ServiceList","metadata":{..},"items":[{..},{..}]}
+ *	               gives META once (before, between or after the items; the
+ *	               order of keys means nothing) and one ITEM each.
+ *	FRAMES_STREAM  {"type":"ADDED","object":{..}}\n{"type":..    gives EVENTs.
+ *
+ * Anything else in them is passed over without being kept. In ITEMs and EVENTs
+ * the member managedFields of metadata (and of any other member) comes out as
+ * null: it is half of the bytes, and of no use here.
+ *
+ * A document is checked only as far as is needed to find its end: what a frame
+ * holds still has to be parsed. The layers around it are checked strictly, so
+ * that an HTML page, binary data or text behind the end is -EBADMSG.
+ *
+ * One thread at a time; no I/O. The buffer grows with the largest document, up
+ * to object_max, and shrinks after it.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct frames;
+
+enum frames_mode { FRAMES_LIST, FRAMES_STREAM };
+
+enum frame_type { FRAME_META, FRAME_ITEM, FRAME_EVENT };
+
+#define FRAME_TEXT_MAX 32
+
+/* json lives during the call; it points into the fed bytes where it can. */
+struct frame {
+	enum frame_type type;
+	const char *event; /* EVENT: its "type", cut to FRAME_TEXT_MAX - 1 bytes */
+	const char *json;
+	size_t len;
+};
+
+#define FRAMES_OBJECT_MAX (16u << 20)
+#define FRAMES_DEPTH_MAX  256u
+
+struct frames_limits {
+	size_t object_max;  /* bytes of one document as they came */
+	unsigned depth_max; /* nesting of one document */
+};
+
+/* Other than 0 stops the feeding; frames_feed() returns it. It must not call
+ * frames_feed, frames_reset or frames_free. */
+typedef int frame_fn(void *user, const struct frame *frame);
+
+/* limits NULL: the values above. NULL: out of memory. */
+struct frames *frames_new(
+	enum frames_mode mode, const struct frames_limits *limits, frame_fn *fn, void *user);
+void frames_free(struct frames *frames);
+
+/* Ready for another body; the buffer is kept. */
+void frames_reset(struct frames *frames, enum frames_mode mode);
+
+/* 0; what fn returned; -EMSGSIZE (a document above object_max), -EBADMSG (not what
+ * the mode expects) or -ENOMEM. After an error every further call returns it,
+ * until frames_reset(). */
+int frames_feed(struct frames *frames, const char *data, size_t len);
+
+/* At the end of the body: 0 if it was whole (LIST: one object to its last brace;
+ * STREAM: nothing half), else -ENODATA or the earlier error. */
+int frames_end(const struct frames *frames);
+
+/* LIST: the value of "kind"; "" as long as it has not come. */
+const char *frames_kind(const struct frames *frames);
+
+#endif
