@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_CACHE_CLUSTER_H
+#define BINNACLE_CACHE_CLUSTER_H
+
+/* The folder's face: what the cluster's objects say in DNS. A sink for watch,
+ * a look-up for the server.
+ *
+ * One writer (the control loop, through cluster_sink) and any number of
+ * readers, which take no lock: a reader is a thread that called
+ * epoch_thread_start() and is online (epoch.h). What cluster_find() returns
+ * lives until that thread goes offline.
+ *
+ * Partial data is never visible. Until the kinds that a name depends on have
+ * had their first complete list the verdict is CLUSTER_UNSYNCED, never
+ * NXDOMAIN or NODATA:
+ *
+ *	apex, ns.dns                       nothing
+ *	ClusterIP and ExternalName names   namespaces, services
+ *	headless and endpoint names        namespaces, services, slices
+ *	reverse names                      services, slices
+ */
+
+#include "dns/wire/name.h"
+#include "dns/wire/reply.h"
+#include "watch/object.h"
+#include "watch/sink.h"
+
+struct cluster;
+struct answer;
+
+/* Everything is copied. */
+struct cluster_config {
+	const struct name *zones; /* canonical; at least one that is not reverse */
+	size_t zone_count;
+	uint32_t ttl_s;
+	const char *const *namespaces; /* NULL-terminated; NULL: all */
+	const struct ip *own;          /* this server's own addresses, for NS */
+	size_t own_count;
+};
+
+enum cluster_verdict { CLUSTER_FOUND, CLUSTER_NODATA, CLUSTER_NXDOMAIN, CLUSTER_UNSYNCED };
+
+struct cluster_hit {
+	enum cluster_verdict verdict;
+	uint8_t zone; /* index of the zone in the configuration */
+	uint8_t zone_labels;
+	/* FOUND: records [first, first + count) of answer; answer NULL: the zone's
+	 * SOA. glue may be NULL. */
+	uint32_t first, count;
+	const struct answer *answer;
+	const struct answer *glue[2];
+};
+
+struct cluster_stats {
+	uint64_t services, slices, namespaces, endpoints; /* held now */
+	uint64_t nodes;                                   /* names in the index */
+	uint64_t published; /* entries (a name's RRsets) published since the start */
+	uint64_t compiled;  /* owner keys compiled since the start */
+	uint64_t bytes;     /* of objects, answers and index */
+	uint64_t refused;   /* names left out as no valid name, or an alias to an
+			      * address; counted whenever they are compiled */
+	uint32_t serial;
+	bool synced[KIND_COUNT];
+};
+
+/* 0, -EINVAL (no forward zone, more than 255 zones, or a forward zone too long to
+ * hold every Service's name) or -ENOMEM. */
+int cluster_new(const struct cluster_config *config, struct cluster **out);
+/* No reader may be inside any more. */
+void cluster_free(struct cluster *cluster);
+
+/* Where the watch puts its objects. `next` (may be NULL) is told every event
+ * and settle after the cluster has seen it. Must live as long as the sink. */
+struct sink cluster_sink(struct cluster *cluster,
+	void (*event)(void *user, const struct watch_event *event), void *user);
+
+/* The index of the longest zone that holds the question's name; -1: none. */
+int cluster_zone(const struct cluster *cluster, const struct query *query);
+
+/* Find what the cluster says to the question (class IN is not looked at).
+ * zone: from cluster_zone(). No allocation, no lock. */
+void cluster_find(const struct cluster *cluster, int zone, const struct query *query,
+	struct cluster_hit *out);
+
+/* Write it: answer records (A and AAAA beginning at a place chosen by random),
+ * or the zone's SOA in Authority; AA and the rcode (SERVFAIL with SOA for
+ * UNSYNCED, as CoreDNS). */
+void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
+	struct reply *reply);
+
+bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
+void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_CACHE_COMPILE_H
+#define BINNACLE_CACHE_COMPILE_H
+
+/* From dirty keys to what readers see. For each dirty owner: run the rules,
+ * compare with what is published, replace only what differs.
+ *
+ * An owner is compiled in two steps. First everything that can fail: entries are
+ * copied out, nodes of new names are made (readers do not see them yet). Then
+ * everything is published, which cannot fail. Without memory the owner keeps
+ * the answers it has and stays dirty; the next run tries again.
+ *
+ * The writer's thread. Readers only load `apex`.
+ */
+
+#include "rule.h"
+
+enum { APEX_FORWARD, APEX_REVERSE, APEX_COUNT };
+
+struct compile {
+	_Atomic(const struct entry *) apex[APEX_COUNT]; /* never NULL after init */
+	struct store *store;
+	struct index *index;
+	const struct rule_config *config;
+	struct draft draft;
+	struct node *host;    /* ns.dns */
+	struct node *bare[2]; /* svc and pod, which exist whatever is in them */
+	uint32_t stamp;
+	bool zone_dirty;
+	uint64_t published, compiled, refused;
+	uint64_t bytes; /* of apex entries and name lists */
+};
+
+/* 0 or -ENOMEM. Publishes what needs no object. Everything pointed to must
+ * outlive it; compile must be zeroed. */
+int compile_init(struct compile *compile, struct store *store, struct index *index,
+	const struct rule_config *config);
+/* No reader may be inside; a zeroed struct is allowed. */
+void compile_free(struct compile *compile);
+
+/* Compile what is dirty: owners only once the Services are complete. Returns how
+ * many keys could not be (out of memory); they are dirty again. */
+size_t compile_run(struct compile *compile);
+
+#endif

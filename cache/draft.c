@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "draft.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "dns/wire/bytes.h"
+#include "dns/wire/type.h"
+
+/* What is kept for the next owner. */
+#define KEEP_BYTES (64u * 1024)
+
+/* Room for one more element; false (and the error) without memory. */
+static bool grow(struct draft *draft, void **array, size_t *cap, size_t need, size_t element)
+{
+	size_t fresh = *cap ? *cap : 16;
+	void *moved;
+
+	if (draft->error)
+		return false;
+	if (need <= *cap)
+		return true;
+	while (fresh < need)
+		fresh *= 2;
+	moved = realloc(*array, fresh * element);
+	if (!moved) {
+		draft->error = -ENOMEM;
+		return false;
+	}
+	*array = moved;
+	*cap = fresh;
+	return true;
+}
+
+static bool grow_buf(struct draft *draft, size_t more)
+{
+	void *buf = draft->buf;
+	const bool ok = grow(draft, &buf, &draft->cap, draft->len + more, 1);
+
+	draft->buf = buf;
+	return ok;
+}
+
+static bool grow_names(struct draft *draft)
+{
+	void *names = draft->names;
+	const bool ok = grow(
+		draft, &names, &draft->name_cap, draft->name_count + 1, sizeof(struct draft_name));
+
+	draft->names = names;
+	return ok;
+}
+
+static bool grow_items(struct draft *draft)
+{
+	void *items = draft->items;
+	const bool ok = grow(
+		draft, &items, &draft->item_cap, draft->item_count + 1, sizeof(struct draft_item));
+
+	draft->items = items;
+	return ok;
+}
+
+/* Zero bytes up to a multiple of align: compared, so never left to chance. */
+static void pad(struct draft *draft, size_t align)
+{
+	const size_t more = (align - draft->len % align) % align;
+
+	if (!more || !grow_buf(draft, more))
+		return;
+	memset(draft->buf + draft->len, 0, more);
+	draft->len += more;
+}
+
+static struct entry *open_entry(struct draft *draft)
+{
+	void *at = draft->buf + draft->entry_at;
+
+	return at;
+}
+
+static struct answer *open_answer(struct draft *draft)
+{
+	void *at = draft->buf + draft->answer_at;
+
+	return at;
+}
+
+void draft_init(struct draft *draft, uint32_t ttl_s)
+{
+	*draft = (struct draft){.ttl_s = ttl_s};
+}
+
+void draft_free(struct draft *draft)
+{
+	free(draft->buf);
+	free(draft->names);
+	free(draft->items);
+	*draft = (struct draft){.ttl_s = draft->ttl_s};
+}
+
+void draft_reset(struct draft *draft)
+{
+	if (draft->cap + draft->name_cap * sizeof *draft->names +
+			draft->item_cap * sizeof *draft->items >
+		KEEP_BYTES)
+		draft_free(draft);
+	draft->len = draft->name_count = draft->item_count = 0;
+	draft->error = 0;
+}
+
+void draft_begin(struct draft *draft, const uint8_t *key, size_t len, enum entry_kind kind)
+{
+	struct entry entry = {.kind = (uint8_t)kind};
+	struct draft_name *name;
+
+	pad(draft, _Alignof(struct entry));
+	if (!grow_names(draft) || !grow_buf(draft, sizeof entry))
+		return;
+	name = &draft->names[draft->name_count++];
+	name->entry_at = draft->entry_at = draft->len;
+	name->entry_len = 0;
+	name->key_len = (uint8_t)len;
+	if (len)
+		memcpy(name->key, key, len);
+	memcpy(draft->buf + draft->len, &entry, sizeof entry);
+	draft->len += sizeof entry;
+}
+
+void draft_open(struct draft *draft, enum entry_slot slot, uint16_t type)
+{
+	struct answer answer = {.type = type};
+
+	if (type == TYPE_A)
+		answer.stride = ANSWER_A_LEN;
+	else if (type == TYPE_AAAA)
+		answer.stride = ANSWER_AAAA_LEN;
+	pad(draft, _Alignof(struct answer));
+	if (!grow_buf(draft, sizeof answer))
+		return;
+	draft->answer_at = draft->len;
+	open_entry(draft)->at[slot] = (uint32_t)(draft->len - draft->entry_at);
+	memcpy(draft->buf + draft->len, &answer, sizeof answer);
+	draft->len += sizeof answer;
+}
+
+void draft_record(struct draft *draft, const uint8_t *owner, size_t owner_len, const uint8_t *rdata,
+	size_t len)
+{
+	static const uint8_t question[] = {0xC0, DNS_HEADER_LEN};
+	const size_t own_len = owner ? owner_len : sizeof question;
+	const size_t need = own_len + 10 + len;
+	struct answer *answer;
+	struct bytes_out out;
+
+	if (!grow_buf(draft, need))
+		return;
+	answer = open_answer(draft);
+	out = bytes_out(draft->buf + draft->len, need);
+	bytes_put(&out, owner ? owner : question, own_len);
+	bytes_put_u16(&out, answer->type);
+	bytes_put_u16(&out, CLASS_IN);
+	bytes_put_u32(&out, draft->ttl_s);
+	bytes_put_u16(&out, (uint16_t)len);
+	bytes_put(&out, rdata, len);
+	draft->len += need;
+	answer->count++;
+	if (owner)
+		answer->stride = 0;
+}
+
+void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr)
+{
+	draft_record(draft, NULL, 0, addr, family == 4 ? 4 : 16);
+}
+
+void draft_close(struct draft *draft, uint32_t dashed_count)
+{
+	struct answer *answer;
+
+	if (draft->error)
+		return;
+	answer = open_answer(draft);
+	answer->dashed_count = dashed_count;
+	answer->bytes = (uint32_t)(draft->len - draft->answer_at - sizeof *answer);
+}
+
+void draft_alias(struct draft *draft, enum entry_slot from, enum entry_slot to)
+{
+	if (!draft->error)
+		open_entry(draft)->at[to] = open_entry(draft)->at[from];
+}
+
+void draft_end(struct draft *draft)
+{
+	struct draft_name *name;
+
+	if (draft->error)
+		return;
+	name = &draft->names[draft->name_count - 1];
+	name->entry_len = (uint32_t)(draft->len - draft->entry_at);
+	open_entry(draft)->size = name->entry_len;
+}
+
+void draft_addresses(struct draft *draft, const struct draft_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const bool v4 = items[i].family == 4;
+
+		if (!i || items[i].family != items[i - 1].family)
+			draft_open(draft, v4 ? SLOT_A : SLOT_AAAA, v4 ? TYPE_A : TYPE_AAAA);
+		if (!i || draft_compare(&items[i], &items[i - 1]) != 0)
+			draft_address(draft, items[i].family, items[i].addr);
+		if (i + 1 == n || items[i].family != items[i + 1].family)
+			draft_close(draft, 0);
+	}
+}
+
+const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *name)
+{
+	return draft->buf + name->entry_at;
+}
+
+void draft_item(struct draft *draft, const char *host, uint8_t family, const uint8_t *addr)
+{
+	struct draft_item *item;
+
+	if (!grow_items(draft))
+		return;
+	item = &draft->items[draft->item_count++];
+	*item = (struct draft_item){.host = host, .family = family};
+	memcpy(item->addr, addr, family == 4 ? 4 : 16);
+}
+
+int draft_compare(const struct draft_item *a, const struct draft_item *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(a->addr, b->addr, sizeof a->addr);
+}
+
+static int by_address(const void *x, const void *y)
+{
+	const struct draft_item *a = x, *b = y;
+	const int order = draft_compare(a, b);
+
+	return order ? order : (a->host != NULL) - (b->host != NULL);
+}
+
+static int by_host(const void *x, const void *y)
+{
+	const struct draft_item *a = x, *b = y;
+	const int order = strcasecmp(a->host ? a->host : "", b->host ? b->host : "");
+
+	return order ? order : draft_compare(a, b);
+}
+
+void draft_sort_by_address(struct draft_item *items, size_t n)
+{
+	if (n > 1)
+		qsort(items, n, sizeof *items, by_address);
+}
+
+void draft_sort_by_host(struct draft_item *items, size_t n)
+{
+	if (n > 1)
+		qsort(items, n, sizeof *items, by_host);
+}

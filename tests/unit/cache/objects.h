@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_TESTS_CACHE_OBJECTS_H
+#define BINNACLE_TESTS_CACHE_OBJECTS_H
+
+/* Objects from short texts, in the one-allocation form of watch/object.h. They
+ * belong to the caller.
+ *
+ *	make_service("shop", "web", 7, SERVICE_CLUSTER_IP, "10.0.0.1 2001:db8::1")
+ *	make_service("shop", "cdn", 8, SERVICE_EXTERNAL_NAME, "cdn.example.org")
+ *	make_slice("shop", "web-1", "web", 9, "10.1.0.1 10.1.0.2=web-0 fd00::1")
+ *	make_namespace("shop", 3)
+ */
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "watch/object.h"
+
+struct make_arena {
+	char *base;
+	size_t at, cap;
+};
+
+static inline void *make_take(struct make_arena *arena, size_t n)
+{
+	void *p;
+
+	arena->at = (arena->at + 7) & ~(size_t)7;
+	if (arena->at + n > arena->cap)
+		abort();
+	p = arena->base + arena->at;
+	arena->at += n;
+	return p;
+}
+
+static inline const char *make_text(struct make_arena *arena, const char *text)
+{
+	const size_t n = strlen(text) + 1;
+
+	return memcpy(make_take(arena, n), text, n);
+}
+
+static inline struct make_arena make_arena(size_t cap)
+{
+	struct make_arena arena = {calloc(1, cap), 0, cap};
+
+	if (!arena.base)
+		abort();
+	return arena;
+}
+
+static inline void make_head(struct make_arena *arena, struct object *head, enum object_kind kind,
+	const char *ns, const char *name, uint64_t version)
+{
+	head->kind = (uint8_t)kind;
+	head->version = version;
+	head->ns = make_text(arena, ns);
+	head->name = make_text(arena, name);
+}
+
+static inline struct ip make_ip(const char *text)
+{
+	struct ip ip = {.family = 4};
+
+	if (inet_pton(AF_INET, text, ip.bytes) == 1)
+		return ip;
+	ip.family = 6;
+	if (inet_pton(AF_INET6, text, ip.bytes) != 1)
+		abort();
+	return ip;
+}
+
+static inline struct object *make_namespace(const char *name, uint64_t version)
+{
+	struct make_arena arena = make_arena(sizeof(struct namespace) + strlen(name) + 64);
+	struct namespace *namespace = make_take(&arena, sizeof *namespace);
+
+	make_head(&arena, &namespace->head, KIND_NAMESPACE, "", name, version);
+	namespace->head.size = (uint32_t)arena.cap;
+	return &namespace->head;
+}
+
+static inline struct object *make_service(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what)
+{
+	struct make_arena arena = make_arena(512 + strlen(ns) + strlen(name) + 20 * strlen(what));
+	struct service *service = make_take(&arena, sizeof *service);
+	char *copy = strdup(what), *state = NULL;
+	struct ip *ips = make_take(&arena, 8 * sizeof *ips);
+
+	make_head(&arena, &service->head, KIND_SERVICE, ns, name, version);
+	service->type = (uint8_t)type;
+	service->ips = ips;
+	if (type == SERVICE_EXTERNAL_NAME) {
+		service->external_name = make_text(&arena, what);
+	} else {
+		for (char *t = strtok_r(copy, " ", &state); t; t = strtok_r(NULL, " ", &state))
+			ips[service->ip_count++] = make_ip(t);
+	}
+	free(copy);
+	service->head.size = (uint32_t)arena.cap;
+	return &service->head;
+}
+
+static inline struct object *make_slice(const char *ns, const char *name, const char *service,
+	uint64_t version, const char *endpoints)
+{
+	const size_t len = strlen(endpoints), most = len / 2 + 1;
+	struct make_arena arena = make_arena(1024 + strlen(ns) + strlen(name) + 60 * most);
+	struct endpoint_slice *slice = make_take(&arena, sizeof *slice);
+	uint8_t *v4 = make_take(&arena, 4 * most), *v6 = make_take(&arena, 16 * most);
+	const char **v4_hosts = make_take(&arena, most * sizeof *v4_hosts);
+	const char **v6_hosts = make_take(&arena, most * sizeof *v6_hosts);
+	char *copy = strdup(endpoints), *state = NULL;
+
+	make_head(&arena, &slice->head, KIND_SLICE, ns, name, version);
+	slice->service = make_text(&arena, service);
+	slice->v4 = v4;
+	slice->v6 = v6;
+	for (char *t = strtok_r(copy, " ", &state); t; t = strtok_r(NULL, " ", &state)) {
+		char *host = strchr(t, '=');
+		const char *kept = NULL;
+		struct ip ip;
+
+		if (host) {
+			*host = '\0';
+			kept = make_text(&arena, host + 1);
+		}
+		ip = make_ip(t);
+		if (ip.family == 4) {
+			memcpy(v4 + 4 * slice->v4_count, ip.bytes, 4);
+			v4_hosts[slice->v4_count++] = kept;
+			slice->v4_hostnames = kept ? v4_hosts : slice->v4_hostnames;
+		} else {
+			memcpy(v6 + 16 * slice->v6_count, ip.bytes, 16);
+			v6_hosts[slice->v6_count++] = kept;
+			slice->v6_hostnames = kept ? v6_hosts : slice->v6_hostnames;
+		}
+	}
+	free(copy);
+	slice->head.size = (uint32_t)arena.cap;
+	return &slice->head;
+}
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a large cluster costs: 10,000 Services with a slice of 15 endpoints each.
+ * The bound is on what the cluster counts itself; the objects here are made a
+ * little larger than the decoder makes them, so they are left out of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ask.h"
+
+#define SERVICES  10000
+#define ENDPOINTS 15
+
+static struct object *trimmed(struct object *object, uint64_t *objects)
+{
+	*objects += object->size;
+	return object;
+}
+
+static void large_cluster(void **state)
+{
+	const struct ask_cluster c = ask_cluster(NULL, NULL, 0, 5);
+	struct ask *asker = ask_new();
+	struct cluster_stats base, now;
+	uint64_t objects = 0, cost;
+
+	(void)state;
+	cluster_stats(c.cluster, &base);
+	complete_all(&c);
+	for (unsigned i = 0; i < SERVICES; i++) {
+		char ns[32], name[32], slice[32], text[ENDPOINTS * 20], ip[32];
+		size_t at = 0;
+
+		sprintf(ns, "team-%u", i / 100);
+		sprintf(name, "service-%u", i);
+		sprintf(slice, "service-%u-x7k2p", i);
+		sprintf(ip, "10.200.%u.%u", i / 250, i % 250);
+		for (unsigned e = 0; e < ENDPOINTS; e++)
+			at += (size_t)sprintf(text + at, "10.%u.%u.%u ", i % 200, i / 200 % 256, e);
+		put(&c, trimmed(make_service(ns, name, i + 1, SERVICE_CLUSTER_IP, ip), &objects));
+		put(&c, trimmed(make_slice(ns, slice, name, i + 1, text), &objects));
+	}
+	settle(&c);
+	cluster_stats(c.cluster, &now);
+	assert_int_equal(now.endpoints, SERVICES * ENDPOINTS);
+	assert_string_equal(
+		ask(asker, c.cluster, "10-7-0-3.service-7.team-0.svc.cluster.local", "A"),
+		"NOERROR A 10.7.0.3");
+	cost = (now.bytes - base.bytes - objects) / SERVICES;
+	print_message("%llu bytes a Service with %u endpoints, objects left out; %llu nodes\n",
+		(unsigned long long)cost, ENDPOINTS, (unsigned long long)now.nodes);
+	/* 16 bytes a record; 380 for entry, node, records of the store and tables. */
+	assert_in_range(cost, 1, 380 + 16 * (ENDPOINTS + 1));
+	ask_free(asker);
+	cluster_free(c.cluster);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(large_cluster),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
