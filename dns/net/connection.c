@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LENGTH_BYTES 2
+#define HEADER_BYTES 12 /* a message without a whole header has no answer */
+#define MESSAGE_MAX  65535
+#define OUT_FLUSH    (CONNECTION_OUT_BYTES - LENGTH_BYTES - MESSAGE_MAX)
+#define IN_FIRST     512
+/* Reads before other connections have their turn. */
+#define READS_PER_TURN 8
+
+/* --- buffers --- */
+
+static int buffer_reserve(struct buffer *buffer, size_t cap, struct connection_io *io)
+{
+	uint8_t *grown;
+
+	if (cap <= buffer->cap)
+		return 0;
+	grown = realloc(buffer->data, cap);
+	if (!grown)
+		return -ENOMEM;
+	io->held += cap - buffer->cap;
+	buffer->data = grown;
+	buffer->cap = cap;
+	return 0;
+}
+
+static int buffer_append(
+	struct buffer *buffer, const uint8_t *data, size_t len, struct connection_io *io)
+{
+	int rc = buffer_reserve(buffer, buffer->len + len, io);
+
+	if (rc == 0 && len > 0) {
+		memcpy(buffer->data + buffer->len, data, len);
+		buffer->len += len;
+	}
+	return rc;
+}
+
+static void buffer_consume(struct buffer *buffer, size_t len, struct connection_io *io)
+{
+	buffer->len -= len;
+	if (buffer->len > 0) {
+		memmove(buffer->data, buffer->data + len, buffer->len);
+		return;
+	}
+	io->held -= buffer->cap;
+	free(buffer->data);
+	*buffer = (struct buffer){0};
+}
+
+/* --- out --- */
+
+/* Bytes taken by the kernel, 0 if it takes none now, or a negative errno. */
+static ssize_t bytes_send(int fd, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+}
+
+/* Send what waits and then this turn's replies; what the kernel does not take
+ * waits. */
+static int replies_flush(struct connection *connection, struct connection_io *io)
+{
+	size_t fresh = io->out_len;
+	ssize_t n;
+
+	io->out_len = 0;
+	if (connection->out.len > 0) {
+		int rc = buffer_append(&connection->out, io->out, fresh, io);
+
+		if (rc < 0)
+			return rc;
+		n = bytes_send(connection->fd, connection->out.data, connection->out.len);
+		if (n > 0)
+			buffer_consume(&connection->out, (size_t)n, io);
+		return n < 0 ? (int)n : 0;
+	}
+	if (fresh == 0)
+		return 0;
+	n = bytes_send(connection->fd, io->out, fresh);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n == fresh)
+		return 0;
+	return buffer_append(&connection->out, io->out + n, fresh - (size_t)n, io);
+}
+
+/* 1: one more reply may be made. 0: the peer has to read first. */
+static int replies_room(struct connection *connection, struct connection_io *io)
+{
+	int rc;
+
+	if (connection->out.len + io->out_len <= io->max_unsent && io->out_len <= OUT_FLUSH)
+		return 1;
+	rc = replies_flush(connection, io);
+	if (rc < 0)
+		return rc;
+	return connection->out.len <= io->max_unsent;
+}
+
+/* --- in --- */
+
+static size_t message_len(const uint8_t *at)
+{
+	return (size_t)at[0] << 8 | at[1];
+}
+
+static void message_answer(
+	struct connection *connection, struct connection_io *io, const uint8_t *data, size_t len)
+{
+	uint8_t *out = io->out + io->out_len;
+	struct net_packet packet = {
+		.data = data,
+		.len = len,
+		.proto = NET_TCP,
+		.tag = io->tag,
+		.peer = &connection->peer.sa,
+		.local = &connection->local.sa,
+	};
+	size_t n = io->handler->answer(io->thread, &packet, out + LENGTH_BYTES, MESSAGE_MAX);
+
+	io->answered++;
+	if (n == 0)
+		return;
+	out[0] = (uint8_t)(n >> 8);
+	out[1] = (uint8_t)n;
+	io->out_len += LENGTH_BYTES + n;
+}
+
+/* Answer the whole messages in data; *used says how far it got. A message that
+ * cannot be one ends the reading, what follows it is thrown away. */
+static int messages_answer(struct connection *connection, struct connection_io *io,
+	const uint8_t *data, size_t len, size_t *used)
+{
+	size_t at = 0;
+
+	connection->blocked = false;
+	while (len - at >= LENGTH_BYTES) {
+		size_t message = message_len(data + at);
+		int room;
+
+		if (message < HEADER_BYTES) {
+			connection->ended = true;
+			at = len;
+			break;
+		}
+		if (len - at - LENGTH_BYTES < message)
+			break;
+		room = replies_room(connection, io);
+		if (room < 0)
+			return room;
+		if (room == 0) {
+			connection->blocked = true;
+			break;
+		}
+		message_answer(connection, io, data + at + LENGTH_BYTES, message);
+		at += LENGTH_BYTES + message;
+	}
+	*used = at;
+	return 0;
+}
+
+/* Answer from the connection's own buffer. */
+static int pending_answer(struct connection *connection, struct connection_io *io)
+{
+	size_t used;
+	int rc = messages_answer(connection, io, connection->in.data, connection->in.len, &used);
+
+	if (rc == 0 && used > 0)
+		buffer_consume(&connection->in, used, io);
+	return rc;
+}
+
+/* 1: there may be more to read. 0: not now, or no more. */
+static int bytes_read(struct connection *connection, uint8_t *data, size_t cap, size_t *len)
+{
+	ssize_t n;
+
+	do
+		n = recv(connection->fd, data, cap, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	*len = n > 0 ? (size_t)n : 0;
+	if (n < 0)
+		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+	if (n == 0)
+		connection->ended = true;
+	return (size_t)n == cap;
+}
+
+/* Continue a message that has begun. Its buffer doubles, but not past its end:
+ * the bytes behind it are better read by scratch_read(). */
+static int partial_read(struct connection *connection, struct connection_io *io)
+{
+	struct buffer *in = &connection->in;
+	size_t cap = in->len * 2 > IN_FIRST ? in->len * 2 : IN_FIRST;
+	size_t len;
+	int rc, more;
+
+	if (in->len >= LENGTH_BYTES && LENGTH_BYTES + message_len(in->data) < cap)
+		cap = LENGTH_BYTES + message_len(in->data);
+	rc = buffer_reserve(in, cap, io);
+	if (rc < 0)
+		return rc;
+	more = bytes_read(connection, in->data + in->len, in->cap - in->len, &len);
+	if (more < 0)
+		return more;
+	in->len += len;
+	rc = pending_answer(connection, io);
+	return rc < 0 ? rc : more;
+}
+
+/* Read into the shared buffer: nothing is kept of messages that came whole. */
+static int scratch_read(struct connection *connection, struct connection_io *io)
+{
+	size_t len, used;
+	int more = bytes_read(connection, io->in, CONNECTION_IN_BYTES, &len);
+	int rc;
+
+	if (more < 0)
+		return more;
+	rc = messages_answer(connection, io, io->in, len, &used);
+	if (rc == 0 && used < len)
+		rc = buffer_append(&connection->in, io->in + used, len - used, io);
+	return rc < 0 ? rc : more;
+}
+
+static int connection_progress(struct connection *connection, struct connection_io *io)
+{
+	int more = 1;
+
+	if (connection->blocked) {
+		int rc = pending_answer(connection, io);
+
+		if (rc < 0)
+			return rc;
+	}
+	for (int i = 0; i < READS_PER_TURN && more > 0; i++) {
+		if (connection->blocked || connection->ended)
+			break;
+		more = connection->in.len > 0 ? partial_read(connection, io)
+					      : scratch_read(connection, io);
+	}
+	return more < 0 ? more : replies_flush(connection, io);
+}
+
+int connection_turn(struct connection *connection, struct connection_io *io)
+{
+	int rc = 0, wait = 0;
+
+	io->answered = 0;
+	io->out_len = 0;
+	if (connection->out.len > 0)
+		rc = replies_flush(connection, io);
+	if (rc == 0 && connection->out.len <= io->max_unsent) {
+		io->handler->batch_begin(io->thread);
+		rc = connection_progress(connection, io);
+		io->handler->batch_end(io->thread);
+	}
+	if (rc < 0)
+		return rc;
+	if (connection->out.len > 0 || connection->blocked)
+		wait |= CONNECTION_WRITE;
+	if (!connection->ended && !connection->blocked && connection->out.len <= io->max_unsent)
+		wait |= CONNECTION_READ;
+	return wait;
+}
+
+void connection_close(struct connection *connection, struct connection_io *io)
+{
+	close(connection->fd);
+	connection->fd = -1;
+	io->held -= connection->in.cap + connection->out.cap;
+	free(connection->in.data);
+	free(connection->out.data);
+	connection->in = connection->out = (struct buffer){0};
+}

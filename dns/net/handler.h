@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_NET_HANDLER_H
+#define BINNACLE_DNS_NET_HANDLER_H
+
+/* What the sockets need from whoever answers.
+ *
+ * Each answering thread (udp.c) and each loop thread (worker.c) calls
+ * thread_start once, then for every turn batch_begin, answer*, batch_end, and
+ * thread_stop at the end. Between batch_end and the next batch_begin the thread
+ * may block for ever: whoever keeps readers' epochs goes offline there.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sockaddr;
+
+enum net_proto { NET_UDP, NET_TCP };
+
+struct net_packet {
+	const uint8_t *data;
+	size_t len;
+	enum net_proto proto;
+	const void *tag;              /* the listener's, as given when it was made */
+	const struct sockaddr *peer;  /* AF_INET or AF_INET6; never v4-mapped */
+	const struct sockaddr *local; /* the address asked and the port; never v4-mapped */
+};
+
+struct net_handler {
+	void *ctx;
+	/* NULL: the thread cannot start. */
+	void *(*thread_start)(void *ctx);
+	void (*thread_stop)(void *thread);
+	void (*batch_begin)(void *thread);
+	/* Write the reply to out (cap bytes: 65535) and return its length; 0: no
+	 * reply. The packet dies with the call. */
+	size_t (*answer)(void *thread, const struct net_packet *packet, uint8_t *out, size_t cap);
+	void (*batch_end)(void *thread);
+};
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_NET_WORKER_H
+#define BINNACLE_DNS_NET_WORKER_H
+
+/* A loop thread: a uv loop for all that waits.
+ *
+ * What lives on a loop embeds a worker_service and attaches it before
+ * worker_run(); its callbacks run on the loop thread. worker_stop() calls every
+ * stop callback, runs the loop until the last handle has closed and joins the
+ * thread: only then may the owner free a service.
+ *
+ *	worker_open -> worker_attach* -> worker_run -> worker_stop -> worker_free
+ */
+
+#include "handler.h"
+
+#include <uv.h>
+
+struct worker;
+
+struct worker_service {
+	/* On the loop thread, before the first turn; the handler's thread exists. */
+	void (*start)(struct worker_service *service);
+	/* Close every handle. On the loop thread; on that of worker_stop() if the
+	 * worker never ran, then without a start before. */
+	void (*stop)(struct worker_service *service);
+	struct worker_service *next;
+};
+
+/* handler outlives the worker. 0 or a negative errno, here and below. */
+int worker_open(const struct net_handler *handler, struct worker **out);
+void worker_attach(struct worker *worker, struct worker_service *service);
+int worker_run(struct worker *worker);
+/* Of one that never ran too, and again. From any thread but the worker's own. */
+void worker_stop(struct worker *worker);
+void worker_free(struct worker *worker); /* stops it first; NULL is allowed */
+
+/* For services. */
+uv_loop_t *worker_loop(struct worker *worker);
+const struct net_handler *worker_handler(const struct worker *worker);
+void *worker_thread(const struct worker *worker); /* what thread_start returned */
+
+#endif

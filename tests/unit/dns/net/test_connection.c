@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/net/connection.h"
+
+#include "net_test.h"
+
+#include <fcntl.h>
+
+struct pair {
+	struct recorder recorder;
+	struct connection connection;
+	struct connection_io io;
+	int fd; /* the client's end */
+};
+
+static int setup(void **state)
+{
+	struct pair *pair = calloc(1, sizeof *pair);
+	int fds[2], bytes = 1;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	/* The least the kernel allows, so that an unread reply soon waits with us. */
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	recorder_init(&pair->recorder);
+	pair->fd = fds[1];
+	pair->connection.fd = fds[0];
+	pair->connection.peer = address_v4("127.0.0.1", 4000);
+	pair->connection.local = address_v4("127.0.0.1", 53);
+	pair->io = (struct connection_io){
+		.handler = &pair->recorder.handler,
+		.thread = recorder_start(&pair->recorder),
+		.tag = "tcp",
+		.max_unsent = 65536,
+		.in = malloc(CONNECTION_IN_BYTES),
+		.out = malloc(CONNECTION_OUT_BYTES),
+	};
+	*state = pair;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct pair *pair = *state;
+
+	connection_close(&pair->connection, &pair->io);
+	assert_int_equal(pair->io.held, 0);
+	assert_false(pair->recorder.broken);
+	recorder_stop(pair->io.thread);
+	close(pair->fd);
+	free(pair->io.in);
+	free(pair->io.out);
+	free(pair);
+	return 0;
+}
+
+static int turn(struct pair *pair)
+{
+	return connection_turn(&pair->connection, &pair->io);
+}
+
+/* All that can be read now. */
+static size_t drain(int fd, uint8_t *data, size_t cap)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, data + have, cap - have, MSG_DONTWAIT)) > 0)
+		have += (size_t)n;
+	return have;
+}
+
+/* The number of whole frames in data; their ids must rise by one from `first`. */
+static unsigned frames_count(const uint8_t *data, size_t len, unsigned first)
+{
+	unsigned count = 0;
+	size_t at = 0;
+
+	while (at < len) {
+		size_t message = (size_t)data[at] << 8 | data[at + 1];
+
+		assert_true(at + 2 + message <= len);
+		assert_int_equal(data[at + 2] << 8 | data[at + 3], first + count);
+		at += 2 + message;
+		count++;
+	}
+	return count;
+}
+
+static void pipelined_queries_are_one_batch(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[4096], in[16384];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 30; i++)
+		len += frame_make(out + len, 500 + i, "pipelined");
+	bytes_write(pair->fd, out, len);
+	assert_int_equal(turn(pair), CONNECTION_READ);
+	assert_int_equal(pair->io.answered, 30);
+	assert_int_equal(pair->recorder.batches, 1);
+	assert_int_equal(pair->io.held, 0);
+	assert_int_equal(frames_count(in, drain(pair->fd, in, sizeof in), 500), 30);
+	assert_int_equal(turn(pair), CONNECTION_READ);
+	assert_int_equal(pair->io.answered, 0);
+}
+
+static void byte_by_byte(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[256], in[1024];
+	size_t len = frame_make(out, 7, "byte");
+
+	len += frame_make(out + len, 8, "by byte");
+	for (size_t i = 0; i < len; i++) {
+		bytes_write(pair->fd, out + i, 1);
+		assert_int_equal(turn(pair), CONNECTION_READ);
+		assert_true(pair->io.held <= 512);
+	}
+	assert_int_equal(pair->recorder.answers, 2);
+	assert_int_equal(pair->io.held, 0);
+	assert_int_equal(frames_count(in, drain(pair->fd, in, sizeof in), 7), 2);
+}
+
+/* Two writes, cut at every place. */
+static void any_split(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[256], in[1024];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		len += frame_make(out + len, i, "split here");
+	for (size_t cut = 1; cut < len; cut++) {
+		bytes_write(pair->fd, out, cut);
+		assert_int_equal(turn(pair), CONNECTION_READ);
+		bytes_write(pair->fd, out + cut, len - cut);
+		assert_int_equal(turn(pair), CONNECTION_READ);
+		assert_int_equal(frames_count(in, drain(pair->fd, in, sizeof in), 0), 3);
+		assert_int_equal(pair->io.held, 0);
+	}
+}
+
+static void a_length_alone_costs_little(void **state)
+{
+	struct pair *pair = *state;
+	const uint8_t announced[] = {0xff, 0xff, 1, 2, 3};
+	uint8_t *body = calloc(1, 65535), *in = malloc(70000);
+	size_t sent = 3, have = 0;
+
+	bytes_write(pair->fd, announced, sizeof announced);
+	assert_int_equal(turn(pair), CONNECTION_READ);
+	assert_true(pair->io.held <= 512);
+	while (sent < 65535) {
+		ssize_t n = send(pair->fd, body + sent, 65535 - sent < 3000 ? 65535 - sent : 3000,
+			MSG_DONTWAIT);
+
+		assert_true(n > 0);
+		sent += (size_t)n;
+		assert_true(turn(pair) > 0);
+		assert_true(pair->connection.in.cap <= 2 * sent + 512);
+		assert_true(pair->connection.in.cap <= 65537);
+	}
+	assert_int_equal(pair->recorder.answers, 1);
+	for (int i = 0; i < 100 && have < 65537; i++) {
+		have += drain(pair->fd, in + have, 70000 - have);
+		assert_true(turn(pair) > 0);
+	}
+	assert_int_equal(have, 65537);
+	assert_int_equal(pair->io.held, 0);
+	free(body);
+	free(in);
+}
+
+static void messages_without_a_header_end_it(void **state)
+{
+	static const uint8_t bad[][14] = {{0, 0}, {0, 1}, {0, 11}};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct pair *pair;
+		uint8_t out[256], in[1024];
+		size_t len;
+
+		setup(state);
+		pair = *state;
+		len = frame_make(out, 1, "good");
+		memcpy(out + len, bad[i], 14);
+		len += 14;
+		len += frame_make(out + len, 2, "never reached");
+		bytes_write(pair->fd, out, len);
+		assert_int_equal(turn(pair), 0);
+		/* What came before it is answered. */
+		assert_int_equal(frames_count(in, drain(pair->fd, in, sizeof in), 1), 1);
+		teardown(state);
+	}
+}
+
+static void a_question_without_reply_keeps_the_connection(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[256], in[256];
+	size_t len = frame_make(out, 1, "N");
+
+	bytes_write(pair->fd, out, len);
+	assert_int_equal(turn(pair), CONNECTION_READ);
+	assert_int_equal(pair->io.answered, 1);
+	assert_int_equal(drain(pair->fd, in, sizeof in), 0);
+}
+
+static void half_close_is_answered_first(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[256], in[1024];
+	size_t len = frame_make(out, 1, "one");
+
+	len += frame_make(out + len, 2, "two");
+	len += frame_make(out + len, 3, "cut") - 1;
+	bytes_write(pair->fd, out, len);
+	shutdown(pair->fd, SHUT_WR);
+	while (turn(pair) == CONNECTION_READ)
+		;
+	assert_true(pair->connection.ended);
+	assert_int_equal(turn(pair), 0);
+	assert_int_equal(frames_count(in, drain(pair->fd, in, sizeof in), 1), 2);
+}
+
+/* A client that asks for large replies and does not read them. */
+static void a_slow_reader_is_not_read_from(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[64], *in = malloc(1 << 20);
+	unsigned asked = 0, heard = 0;
+	size_t have = 0, len;
+	int waits = CONNECTION_READ;
+
+	for (; asked < 200; asked++) {
+		len = frame_make(out, 0x0101, "L\x9c\x40"); /* 40000 bytes */
+		if (send(pair->fd, out, len, MSG_DONTWAIT) != (ssize_t)len)
+			break;
+		waits = turn(pair);
+		assert_true(waits > 0);
+		assert_true(pair->connection.out.len <= pair->io.max_unsent + 2 + 65535);
+	}
+	assert_true(asked > 10);
+	assert_int_equal(waits, CONNECTION_WRITE);
+	assert_true(pair->recorder.answers < 10);
+	shutdown(pair->fd, SHUT_WR);
+	for (int i = 0; i < 100000 && waits > 0; i++) {
+		have += drain(pair->fd, in + have, (1 << 20) - have);
+		while (have >= 40002) {
+			assert_int_equal(in[0] << 8 | in[1], 40000);
+			have -= 40002;
+			memmove(in, in + 40002, have);
+			heard++;
+		}
+		waits = turn(pair);
+		assert_true(pair->connection.out.len <= pair->io.max_unsent + 2 + 65535);
+	}
+	assert_int_equal(waits, 0);
+	heard += (unsigned)((have + drain(pair->fd, in + have, (1 << 20) - have)) / 40002);
+	assert_int_equal(heard, asked);
+	assert_int_equal(pair->recorder.answers, asked);
+	free(in);
+}
+
+/* Many whole messages in one read, of which only the first can be answered. */
+static void blocked_messages_wait_and_keep_their_order(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[8192], *in = malloc(1 << 20);
+	unsigned count = 0;
+	size_t len = 0, have = 0;
+	int waits;
+
+	pair->io.max_unsent = 1;
+	for (unsigned i = 0; i < 40; i++) /* 8000 bytes, first byte i */
+		len += frame_make(out + len, i << 8 | 1, "L\x1f\x40");
+	bytes_write(pair->fd, out, len);
+	waits = turn(pair);
+	assert_true(pair->connection.blocked);
+	assert_int_equal(waits, CONNECTION_WRITE);
+	for (int i = 0; i < 1000 && count < 40; i++) {
+		have += drain(pair->fd, in + have, (1 << 20) - have);
+		for (; have >= 8002; count++) {
+			assert_int_equal(in[2], count);
+			have -= 8002;
+			memmove(in, in + 8002, have);
+		}
+		assert_true(turn(pair) > 0);
+	}
+	assert_int_equal(count, 40);
+	assert_int_equal(turn(pair), CONNECTION_READ);
+	assert_int_equal(pair->io.held, 0);
+	free(in);
+}
+
+static void a_vanished_peer_is_an_error(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[256];
+	size_t len = frame_make(out, 1, "gone");
+
+	bytes_write(pair->fd, out, len);
+	shutdown(pair->fd, SHUT_RD);
+	assert_int_equal(turn(pair), -EPIPE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(pipelined_queries_are_one_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(byte_by_byte, setup, teardown),
+		cmocka_unit_test_setup_teardown(any_split, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_length_alone_costs_little, setup, teardown),
+		cmocka_unit_test(messages_without_a_header_end_it),
+		cmocka_unit_test_setup_teardown(
+			a_question_without_reply_keeps_the_connection, setup, teardown),
+		cmocka_unit_test_setup_teardown(half_close_is_answered_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_slow_reader_is_not_read_from, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			blocked_messages_wait_and_keep_their_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_vanished_peer_is_an_error, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
