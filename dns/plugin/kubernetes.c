@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The `kubernetes` directive: a watch session feeds a cluster, queries are
+ * answered from it. Everything expensive happens on the control loop's thread;
+ * kubernetes_query() finds a published answer and copies it. */
+
+#include "kubernetes.h"
+
+#include "dns/wire/type.h"
+
+#include "list.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OWN_MAX 64
+
+struct kubernetes {
+	struct kubernetes_options options;
+	struct cluster *cluster;
+	struct watch *watch;
+};
+
+static bool falls_through(const struct kubernetes *kubernetes, const struct query *query)
+{
+	const struct kubernetes_options *options = &kubernetes->options;
+
+	if (!options->fallthrough || options->fallthrough_count == 0)
+		return options->fallthrough;
+	for (size_t i = 0; i < options->fallthrough_count; i++) {
+		if (query_below(query, &options->fallthrough_zones[i]))
+			return true;
+	}
+	return false;
+}
+
+static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
+{
+	struct kubernetes *kubernetes = instance;
+	struct cluster_hit hit;
+	int zone = cluster_zone(kubernetes->cluster, txn->query);
+
+	if (zone < 0)
+		return PLUGIN_NEXT;
+	if (txn->query->qtype == TYPE_AXFR || txn->query->qtype == TYPE_IXFR) {
+		txn->reply->rcode = RCODE_REFUSED;
+		return PLUGIN_DONE;
+	}
+	cluster_find(kubernetes->cluster, zone, txn->query, &hit);
+	if (hit.verdict == CLUSTER_NXDOMAIN && falls_through(kubernetes, txn->query))
+		return PLUGIN_NEXT;
+	cluster_put(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply);
+	return PLUGIN_DONE;
+}
+
+static bool kubernetes_ready(void *instance)
+{
+	const struct kubernetes *kubernetes = instance;
+
+	return kubernetes->watch && watch_synced(kubernetes->watch);
+}
+
+static void kubernetes_event(void *user, const struct watch_event *event)
+{
+	(void)user;
+	kubernetes_event_log(event);
+}
+
+/* This host's own addresses, for the NS record (the loopback's tell nobody
+ * anything). Returns how many. */
+static size_t own_addresses(struct ip own[OWN_MAX])
+{
+	struct ifaddrs *list = NULL;
+	size_t count = 0;
+
+	if (getifaddrs(&list) < 0)
+		return 0;
+	for (struct ifaddrs *at = list; at && count < OWN_MAX; at = at->ifa_next) {
+		struct ip ip = {0};
+
+		if (!at->ifa_addr || !(at->ifa_flags & IFF_UP) || at->ifa_flags & IFF_LOOPBACK)
+			continue;
+		if (at->ifa_addr->sa_family == AF_INET) {
+			ip.family = 4;
+			memcpy(ip.bytes, &((struct sockaddr_in *)at->ifa_addr)->sin_addr, 4);
+		} else if (at->ifa_addr->sa_family == AF_INET6) {
+			const struct in6_addr *v6 =
+				&((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr;
+
+			if (IN6_IS_ADDR_LINKLOCAL(v6))
+				continue;
+			ip.family = 6;
+			memcpy(ip.bytes, v6, 16);
+		} else {
+			continue;
+		}
+		own[count++] = ip;
+	}
+	freeifaddrs(list);
+	return count;
+}
+
+static void kubernetes_free(void *instance)
+{
+	struct kubernetes *kubernetes = instance;
+
+	if (!kubernetes)
+		return;
+	cluster_free(kubernetes->cluster);
+	kubernetes_options_free(&kubernetes->options);
+	free(kubernetes);
+}
+
+static int kubernetes_setup(
+	const struct plugin_site *site, void **instance, char err[COREFILE_ERROR_MAX])
+{
+	struct kubernetes *kubernetes = calloc(1, sizeof *kubernetes);
+	struct ip own[OWN_MAX];
+	struct cluster_config config;
+	int rc;
+
+	if (!kubernetes) {
+		corefile_error(err, &site->lines[0]->tokens[0], "out of memory");
+		return -ENOMEM;
+	}
+	rc = kubernetes_options_read(site, &kubernetes->options, err);
+	if (rc < 0)
+		goto fail;
+	config = (struct cluster_config){
+		.zones = kubernetes->options.zones,
+		.zone_count = kubernetes->options.zone_count,
+		.ttl_s = kubernetes->options.ttl_s,
+		.namespaces = (const char *const *)kubernetes->options.namespaces,
+		.own = own,
+		.own_count = own_addresses(own),
+	};
+	rc = cluster_new(&config, &kubernetes->cluster);
+	if (rc < 0) {
+		corefile_error(err, &site->lines[0]->tokens[0], "kubernetes: %s",
+			rc == -EINVAL ? "a zone is too long to hold a Service's name"
+				      : "out of memory");
+		goto fail;
+	}
+	*instance = kubernetes;
+	return 0;
+fail:
+	kubernetes_free(kubernetes);
+	return rc;
+}
+
+static int kubernetes_start(void *instance, const struct plugin_host *host,
+	const struct block *block, char err[COREFILE_ERROR_MAX])
+{
+	struct kubernetes *kubernetes = instance;
+	const struct kubernetes_options *options = &kubernetes->options;
+	struct sink sink = cluster_sink(kubernetes->cluster, kubernetes_event, kubernetes);
+	char agent[64], why[COREFILE_ERROR_MAX - 32];
+	struct watch_config config = {
+		.source = options->source,
+		.kinds = KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE),
+		.label_selector = options->labels,
+		.user_agent = agent,
+		.endpoint = options->endpoint,
+		.tls_cert = options->tls_cert,
+		.tls_key = options->tls_key,
+		.tls_ca = options->tls_ca,
+		.kubeconfig = options->kubeconfig,
+		.context = options->context,
+		.paths = (const char *const *)options->manifests,
+	};
+	int rc;
+
+	(void)block;
+	snprintf(agent, sizeof agent, "Binnacle/%s (linux)", host->version);
+	rc = watch_start(host->loop, &config, &sink, &kubernetes->watch, why, sizeof why);
+	if (rc < 0)
+		snprintf(err, COREFILE_ERROR_MAX, "plugin/kubernetes: %s", why);
+	return rc;
+}
+
+static void kubernetes_stop(void *instance, void (*done)(void *user), void *user)
+{
+	struct kubernetes *kubernetes = instance;
+
+	if (!kubernetes->watch) {
+		done(user);
+		return;
+	}
+	watch_close(kubernetes->watch, done, user);
+	kubernetes->watch = NULL;
+}
+
+const struct plugin plugin_kubernetes = {
+	.name = "kubernetes",
+	.setup = kubernetes_setup,
+	.start = kubernetes_start,
+	.query = kubernetes_query,
+	.ready = kubernetes_ready,
+	.stop = kubernetes_stop,
+	.free = kubernetes_free,
+};

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_PLUGIN_KUBERNETES_H
+#define BINNACLE_DNS_PLUGIN_KUBERNETES_H
+
+/* What the files of the `kubernetes` plugin share: the options of one directive
+ * (kubernetes_options.c), the words for what a watch has to say
+ * (kubernetes_events.c), and the instance that joins the two with a cluster
+ * (kubernetes.c). */
+
+#include "cache/cluster.h"
+#include "dns/serve/plugin.h"
+#include "watch/watch.h"
+
+/* One directive, read. Strings are owned. */
+struct kubernetes_options {
+	struct name *zones; /* canonical */
+	size_t zone_count;
+	uint32_t ttl_s;
+	char **namespaces; /* NULL-terminated; NULL: all */
+	bool fallthrough;
+	struct name *fallthrough_zones; /* none: every zone */
+	size_t fallthrough_count;
+	enum watch_source source;
+	char *endpoint, *tls_cert, *tls_key, *tls_ca;
+	char *kubeconfig, *context;
+	char *labels;
+	char **manifests; /* NULL-terminated */
+};
+
+#define KUBERNETES_TTL_DEFAULT 5
+#define KUBERNETES_TTL_MAX     3600
+
+/* Read the directive's line and body. 0 or -EINVAL/-ENOMEM with err. */
+int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_options *out,
+	char err[COREFILE_ERROR_MAX]);
+void kubernetes_options_free(struct kubernetes_options *options);
+
+/* Say in the log what a watch told. Control loop's thread. */
+void kubernetes_event_log(const struct watch_event *event);
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of `kubernetes`, a table row each. Those that CoreDNS has and this
+ * version has not are known by name, so that the message can say so. */
+
+#include "kubernetes.h"
+
+#include "dns/corefile/value.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct option {
+	const char *name;
+	unsigned min, max; /* arguments; max 0 with min 0: none */
+	const char *syntax;
+	int (*read)(
+		struct kubernetes_options *options, const struct corefile_line *line, char *err);
+};
+
+static const char *const options_absent[] = {"pods", "endpoint_pod_names", "noendpoints", "ignore",
+	"multicluster", "zonal", "startup_timeout", "namespace_labels", "apiserver_qps",
+	"apiserver_burst", "apiserver_max_inflight", "upstream", "resyncperiod", "transfer", NULL};
+
+static int out_of_memory(char *err, const struct corefile_token *at)
+{
+	corefile_error(err, at, "out of memory");
+	return -ENOMEM;
+}
+
+static int string_set(char **to, const struct corefile_token *from, char *err)
+{
+	char *copy = strdup(from->text);
+
+	if (!copy)
+		return out_of_memory(err, from);
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static void strings_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+}
+
+/* Append the tokens behind the option's name. */
+static int strings_add(char ***list, const struct corefile_line *line, char *err)
+{
+	size_t have = 0;
+	char **grown;
+
+	while (*list && (*list)[have])
+		have++;
+	grown = reallocarray(*list, have + line->token_count, sizeof *grown);
+	if (!grown)
+		return out_of_memory(err, &line->tokens[0]);
+	*list = grown;
+	for (size_t i = 1; i < line->token_count; i++) {
+		grown[have] = strdup(line->tokens[i].text);
+		if (!grown[have])
+			return out_of_memory(err, &line->tokens[i]);
+		grown[++have] = NULL;
+	}
+	return 0;
+}
+
+/* Append the zones that one token names (a CIDR names several). */
+static int zones_add(
+	struct name **zones, size_t *count, const struct corefile_token *token, char *err)
+{
+	char **texts = NULL;
+	char why[256];
+	size_t found = 0;
+	struct name *grown;
+	int rc = value_zones(token->text, &texts, &found, why, sizeof why);
+
+	if (rc < 0) {
+		rc = corefile_error(err, token, "%s", why);
+		goto done;
+	}
+	grown = reallocarray(*zones, *count + found + 1, sizeof *grown);
+	if (!grown) {
+		rc = out_of_memory(err, token);
+		goto done;
+	}
+	*zones = grown;
+	for (size_t i = 0; i < found; i++) {
+		struct name *name = &grown[*count];
+
+		rc = name_from_text(texts[i], strlen(texts[i]), name);
+		if (rc < 0) {
+			rc = corefile_error(err, token, "'%s' is not a zone name", token->text);
+			goto done;
+		}
+		name_lower(name->wire, name->wire, name->len);
+		(*count)++;
+	}
+done:
+	for (size_t i = 0; i < found; i++)
+		free(texts[i]);
+	free(texts);
+	return rc;
+}
+
+static int read_ttl(struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int64_t ttl_s;
+
+	if (value_number(line->tokens[1].text, 0, KUBERNETES_TTL_MAX, &ttl_s) < 0)
+		return corefile_error(err, &line->tokens[1],
+			"ttl must be a whole number of seconds from 0 to %d, not '%s'",
+			KUBERNETES_TTL_MAX, line->tokens[1].text);
+	options->ttl_s = (uint32_t)ttl_s;
+	return 0;
+}
+
+static int read_namespaces(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	return strings_add(&options->namespaces, line, err);
+}
+
+static int read_labels(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	char why[256];
+	size_t len = 1;
+	char *text;
+
+	for (size_t i = 1; i < line->token_count; i++)
+		len += strlen(line->tokens[i].text) + 1;
+	text = calloc(1, len);
+	if (!text)
+		return out_of_memory(err, &line->tokens[0]);
+	for (size_t i = 1; i < line->token_count; i++) {
+		strcat(text, line->tokens[i].text);
+		if (i + 1 < line->token_count)
+			strcat(text, " ");
+	}
+	free(options->labels);
+	options->labels = text;
+	if (watch_selector_check(text, why, sizeof why) < 0)
+		return corefile_error(err, &line->tokens[1], "labels: %s", why);
+	return 0;
+}
+
+static int read_fallthrough(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int rc = 0;
+
+	options->fallthrough = true;
+	for (size_t i = 1; i < line->token_count && rc == 0; i++)
+		rc = zones_add(&options->fallthrough_zones, &options->fallthrough_count,
+			&line->tokens[i], err);
+	return rc;
+}
+
+static int read_endpoint(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	const struct corefile_token *url = &line->tokens[1];
+
+	/* CoreDNS takes several and uses the first; so do we. */
+	if (strncmp(url->text, "https://", 8) != 0 && strncmp(url->text, "http://", 7) != 0)
+		return corefile_error(err, url,
+			"endpoint must be an URL such as https://10.96.0.1:443, not '%s'",
+			url->text);
+	return string_set(&options->endpoint, url, err);
+}
+
+static int read_tls(struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int rc = string_set(&options->tls_cert, &line->tokens[1], err);
+
+	if (rc == 0)
+		rc = string_set(&options->tls_key, &line->tokens[2], err);
+	if (rc == 0)
+		rc = string_set(&options->tls_ca, &line->tokens[3], err);
+	return rc;
+}
+
+static int read_kubeconfig(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int rc = string_set(&options->kubeconfig, &line->tokens[1], err);
+
+	if (rc == 0 && line->token_count > 2)
+		rc = string_set(&options->context, &line->tokens[2], err);
+	return rc;
+}
+
+static int read_manifests(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	return strings_add(&options->manifests, line, err);
+}
+
+static const struct option option_table[] = {
+	{"endpoint", 1, 64, "endpoint URL", read_endpoint},
+	{"fallthrough", 0, 64, "fallthrough [ZONE...]", read_fallthrough},
+	{"kubeconfig", 1, 2, "kubeconfig FILE [CONTEXT]", read_kubeconfig},
+	{"labels", 1, 64, "labels SELECTOR", read_labels},
+	{"manifests", 1, 64, "manifests PATH...", read_manifests},
+	{"namespaces", 1, 1024, "namespaces NAMESPACE...", read_namespaces},
+	{"tls", 3, 3, "tls CERT KEY CACERT", read_tls},
+	{"ttl", 1, 1, "ttl SECONDS", read_ttl},
+};
+#define OPTION_COUNT (sizeof option_table / sizeof *option_table)
+
+static int option_refuse(const struct corefile_token *name, char *err)
+{
+	const char *known[OPTION_COUNT + 1] = {NULL};
+	const char *nearest;
+
+	for (size_t i = 0; options_absent[i]; i++) {
+		if (strcmp(options_absent[i], name->text) == 0)
+			return corefile_error(err, name,
+				"kubernetes: Binnacle does not have the option '%s' yet; take the "
+				"line out to start without it",
+				name->text);
+	}
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		known[i] = option_table[i].name;
+	nearest = corefile_nearest(name->text, known);
+	if (nearest)
+		return corefile_error(err, name,
+			"kubernetes: unknown option '%s'; did you mean '%s'?", name->text, nearest);
+	return corefile_error(err, name, "kubernetes: unknown option '%s'", name->text);
+}
+
+static int option_read(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	const struct corefile_token *name = &line->tokens[0];
+
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option *option = &option_table[i];
+		size_t args = line->token_count - 1;
+
+		if (strcmp(option->name, name->text) != 0)
+			continue;
+		if (line->has_body || args < option->min || args > option->max)
+			return corefile_error(err, name, "kubernetes: write '%s'", option->syntax);
+		return option->read(options, line, err);
+	}
+	return option_refuse(name, err);
+}
+
+static bool zone_is_reverse(const struct name *zone)
+{
+	static const char *const trees[] = {"in-addr.arpa", "ip6.arpa"};
+	struct name tree;
+
+	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
+		if (name_from_text(trees[i], strlen(trees[i]), &tree) == 0 &&
+			name_below(zone, &tree))
+			return true;
+	}
+	return false;
+}
+
+static int zones_read(const struct plugin_site *site, struct kubernetes_options *options, char *err)
+{
+	const struct corefile_line *line = site->lines[0];
+	int rc = 0;
+
+	for (size_t i = 1; i < line->token_count && rc == 0; i++)
+		rc = zones_add(&options->zones, &options->zone_count, &line->tokens[i], err);
+	if (rc < 0)
+		return rc;
+	if (options->zone_count == 0) {
+		options->zones = reallocarray(NULL, site->zone_count, sizeof *options->zones);
+		if (!options->zones)
+			return out_of_memory(err, &line->tokens[0]);
+		memcpy(options->zones, site->zones, site->zone_count * sizeof *options->zones);
+		options->zone_count = site->zone_count;
+	}
+	for (size_t i = 0; i < options->zone_count; i++) {
+		if (!zone_is_reverse(&options->zones[i]))
+			return 0;
+	}
+	return corefile_error(err, &line->tokens[0],
+		"kubernetes: at least one zone must not be a reverse zone; write for example "
+		"'kubernetes cluster.local in-addr.arpa ip6.arpa'");
+}
+
+/* Which of the ways to the objects is meant; they exclude each other only where
+ * one would be ignored without a word. */
+static int source_choose(
+	struct kubernetes_options *options, const struct corefile_token *at, char *err)
+{
+	if (options->manifests && (options->kubeconfig || options->endpoint))
+		return corefile_error(err, at,
+			"kubernetes: 'manifests' reads files instead of an API server; take out "
+			"either it or 'kubeconfig'/'endpoint'");
+	if (options->tls_cert && !options->endpoint && !options->kubeconfig)
+		return corefile_error(err, at, "kubernetes: 'tls' needs 'endpoint URL' beside it");
+	if (options->manifests)
+		options->source = WATCH_MANIFESTS;
+	else if (options->kubeconfig)
+		options->source = WATCH_KUBECONFIG;
+	else if (options->endpoint)
+		options->source = WATCH_ENDPOINT;
+	else
+		options->source = WATCH_IN_CLUSTER;
+	return 0;
+}
+
+int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_options *out,
+	char err[COREFILE_ERROR_MAX])
+{
+	struct kubernetes_options options = {.ttl_s = KUBERNETES_TTL_DEFAULT};
+	const struct corefile_line *line = site->lines[0];
+	int rc;
+
+	if (site->line_count > 1)
+		return corefile_error(err, &site->lines[1]->tokens[0],
+			"a server block can have 'kubernetes' once; put all zones on one line");
+	rc = zones_read(site, &options, err);
+	for (size_t i = 0; i < line->body_count && rc == 0; i++)
+		rc = option_read(&options, &line->body[i], err);
+	if (rc == 0)
+		rc = source_choose(&options, &line->tokens[0], err);
+	if (rc < 0) {
+		kubernetes_options_free(&options);
+		return rc;
+	}
+	*out = options;
+	return 0;
+}
+
+void kubernetes_options_free(struct kubernetes_options *options)
+{
+	free(options->zones);
+	free(options->fallthrough_zones);
+	strings_free(options->namespaces);
+	strings_free(options->manifests);
+	free(options->endpoint);
+	free(options->tls_cert);
+	free(options->tls_key);
+	free(options->tls_ca);
+	free(options->kubeconfig);
+	free(options->context);
+	free(options->labels);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "option.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROWS_MAX 32
+
+int option_no_memory(char err[COREFILE_ERROR_MAX], const struct corefile_token *at)
+{
+	corefile_error(err, at, "out of memory");
+	return -ENOMEM;
+}
+
+static int refuse(const struct corefile_token *directive, const struct corefile_token *name,
+	const struct option_row *rows, char *err)
+{
+	const char *known[ROWS_MAX + 1] = {NULL};
+	const char *nearest;
+
+	for (size_t i = 0; rows[i].name && i < ROWS_MAX; i++)
+		known[i] = rows[i].name;
+	nearest = corefile_nearest(name->text, known);
+	if (nearest)
+		return corefile_error(err, name, "%s: unknown option '%s'; did you mean '%s'?",
+			directive->text, name->text, nearest);
+	if (known[0] && !known[1])
+		return corefile_error(err, name, "%s: unknown option '%s'; the only one is '%s'",
+			directive->text, name->text, rows[0].syntax);
+	return corefile_error(err, name, "%s: unknown option '%s'", directive->text, name->text);
+}
+
+static int read_one(const struct corefile_token *directive, const struct corefile_line *line,
+	const struct option_row *rows, void *instance, char *err)
+{
+	const struct corefile_token *name = &line->tokens[0];
+	size_t args = line->token_count - 1;
+
+	for (const struct option_row *row = rows; row->name; row++) {
+		if (strcmp(row->name, name->text) != 0)
+			continue;
+		if (line->has_body || args < row->min || args > row->max)
+			return corefile_error(
+				err, name, "%s: write '%s'", directive->text, row->syntax);
+		return row->read(instance, line, err);
+	}
+	return refuse(directive, name, rows, err);
+}
+
+int option_read(const struct corefile_line *line, const struct option_row *rows, void *instance,
+	char err[COREFILE_ERROR_MAX])
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < line->body_count && rc == 0; i++)
+		rc = read_one(&line->tokens[0], &line->body[i], rows, instance, err);
+	return rc;
+}

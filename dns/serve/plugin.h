@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_SERVE_PLUGIN_H
+#define BINNACLE_DNS_SERVE_PLUGIN_H
+
+/* What the server needs from a plugin. One descriptor per Corefile directive,
+ * one instance per server block that has it. dns/plugin/list.c holds the
+ * descriptors in order; the order is the order in which a block's plugins are
+ * asked, whatever the Corefile's is.
+ *
+ * Life of an instance, on the control loop's thread but for query and done:
+ *
+ *	setup -> start -> (query, done)* -> stop -> free
+ *	   \______________ free (another directive failed)
+ *
+ * query and done run on any answering or loop thread, several at once: an
+ * instance is read-only there, or uses atomics.
+ */
+
+#include "dns/corefile/corefile.h"
+#include "dns/wire/name.h"
+#include "txn.h"
+
+#include <sys/socket.h>
+
+struct uv_loop_s;
+
+enum plugin_verdict {
+	PLUGIN_NEXT, /* not mine, ask the next one */
+	PLUGIN_DONE, /* the reply is written */
+	PLUGIN_DROP  /* no reply at all */
+};
+
+/* Where a directive stands. Lives during setup only, but for the zones. */
+struct plugin_site {
+	const struct corefile_line *const *lines; /* every line of the directive in the block */
+	size_t line_count;                        /* >= 1 */
+	const struct name *zones;                 /* the block's, canonical */
+	size_t zone_count;
+	uint16_t port;
+	const char *corefile_dir; /* relative file names are relative to the
+				   * working directory, as in CoreDNS; for messages */
+};
+
+struct listen_address {
+	struct sockaddr_storage address; /* without port */
+	const char *text;                /* as written */
+};
+
+/* An HTTP answer, as dns/net/http.h has it; serve does not include net. */
+struct http_reply;
+
+/* What a starting plugin may ask of the server. */
+struct plugin_host {
+	void *ctx;
+	struct uv_loop_s *loop; /* the control loop */
+	const char *version;    /* "0.1.0" */
+	/* Serve path on host:port ("" = all addresses). Several plugins may share an
+	 * address. 0; 1 if that path is already served there (the first one stays);
+	 * or a negative errno. Sockets are opened when all plugins have started. */
+	int (*http_route)(void *ctx, const char *host, uint16_t port, const char *path,
+		void (*answer)(void *user, struct http_reply *reply), void *user);
+	/* Memory shared by all instances that name the same key: zeroed at first,
+	 * freed with the configuration. NULL: out of memory. */
+	void *(*shared)(void *ctx, const char *key, size_t size);
+	/* The server is going down (lameduck included). Any thread. */
+	bool (*stopping)(void *ctx);
+};
+
+struct plugin {
+	const char *name;
+	/* Read the lines. 0, or negative with "file:line:col: message" in err. */
+	int (*setup)(const struct plugin_site *site, void **instance, char err[COREFILE_ERROR_MAX]);
+	/* May be NULL: nothing to start. */
+	int (*start)(void *instance, const struct plugin_host *host, const struct block *block,
+		char err[COREFILE_ERROR_MAX]);
+	/* NULL: takes no part in queries. */
+	enum plugin_verdict (*query)(void *instance, struct txn *txn);
+	/* After the reply is final; for every plugin of the block that has it, last
+	 * one in the order first. */
+	void (*done)(void *instance, struct txn *txn);
+	/* NULL: has no readiness of its own. Any thread. */
+	bool (*ready)(void *instance);
+	/* How long to go on serving once the server was told to stop; NULL: 0. */
+	unsigned (*lameduck_ms)(void *instance);
+	/* Where the block listens; NULL: has no say. Appends to *list (realloc). */
+	int (*listen)(void *instance, struct listen_address **list, size_t *count,
+		char err[COREFILE_ERROR_MAX]);
+	/* End what start began; done must be called, later or at once. NULL: nothing. */
+	void (*stop)(void *instance, void (*done)(void *user), void *user);
+	void (*free)(void *instance); /* NULL: free() */
+	bool wants_time;              /* needs txn.start_ns */
+};
+
+/* One server block, ready to run: config.c makes it, respond.c runs it. */
+struct block_plugin {
+	const struct plugin *plugin;
+	void *instance;
+};
+
+struct block {
+	const struct name *zones;
+	char *const *zone_texts; /* "cluster.local." */
+	size_t zone_count;
+	uint16_t port;
+	const struct block_plugin *plugins; /* in the order of list.c */
+	size_t plugin_count;
+	bool wants_time;
+};
+
+#endif

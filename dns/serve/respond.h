@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_SERVE_RESPOND_H
+#define BINNACLE_DNS_SERVE_RESPOND_H
+
+/* From a packet to a reply: parse, pick the server block, run its chain,
+ * finish. The one way in for every transport. Runs on answering and loop
+ * threads; allocates nothing, takes no lock. */
+
+#include "plugin.h"
+#include "zones.h"
+
+struct respond_packet {
+	const uint8_t *data;
+	size_t len;
+	const struct sockaddr *peer, *local;
+	bool tcp;
+};
+
+/* Write the reply to out (65535 bytes); its length, 0: no reply. REFUSED where
+ * no block matches and for classes other than IN, SERVFAIL where no plugin of
+ * the block answers. */
+size_t respond(struct thread *thread, const struct zone_table *table,
+	const struct respond_packet *packet, uint8_t *out);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_SERVE_TXN_H
+#define BINNACLE_DNS_SERVE_TXN_H
+
+/* One query in flight. Lives on the answering thread's stack from the packet to
+ * the reply; plugins read the question here and write the reply. */
+
+#include "dns/wire/query.h"
+#include "dns/wire/reply.h"
+
+struct sockaddr;
+struct block;
+
+/* What a thread keeps from one query to the next. One per answering or loop
+ * thread, made by thread_new(), never shared. */
+struct thread;
+
+struct txn {
+	struct thread *thread;
+	const struct query *query;
+	struct reply *reply;
+	const struct sockaddr *peer;  /* AF_INET or AF_INET6, never v4-mapped */
+	const struct sockaddr *local; /* the address and port asked */
+	bool tcp;
+	const struct block *block;
+	unsigned zone_labels; /* labels of the block's zone that matched */
+	uint64_t start_ns;    /* CLOCK_MONOTONIC; 0 unless the block wants time */
+	size_t reply_len;     /* set before the done hooks run */
+	/* Why the query failed, for `errors` and the log; NULL: it did not.
+	 * A constant string. */
+	const char *error;
+	const char *answered_by; /* the plugin that wrote the reply; NULL: none */
+};
+
+/* A number from the thread's generator (for rotation, never for secrets). */
+uint32_t thread_random(struct thread *thread);
+
+/* Queue bytes (whole lines) for the process's log: written out with the others
+ * when the batch is over, so that a line costs no system call of its own. */
+void thread_log(struct thread *thread, const char *lines, size_t len);
+
+struct thread *thread_new(void);
+void thread_free(struct thread *thread);  /* flushes the log */
+void thread_flush(struct thread *thread); /* at the end of a batch */
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/plugin/kubernetes.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct name root_zone = {.len = 1};
+
+/* Read the first `kubernetes` line(s) of one block with this text inside. */
+static int options_from(const char *inside, struct kubernetes_options *out, char *err)
+{
+	char text[4096];
+	struct corefile *corefile = NULL;
+	const struct corefile_line *lines[8];
+	struct plugin_site site = {.lines = lines, .zones = &root_zone, .zone_count = 1};
+	int rc;
+
+	snprintf(text, sizeof text, ". {\n%s\n}\n", inside);
+	rc = corefile_parse(text, strlen(text), "Corefile", &corefile, err);
+	assert_int_equal(rc, 0);
+	for (size_t i = 0; i < corefile->blocks[0].line_count; i++)
+		lines[site.line_count++] = &corefile->blocks[0].lines[i];
+	rc = kubernetes_options_read(&site, out, err);
+	corefile_free(corefile);
+	return rc;
+}
+
+static void test_defaults(void **state)
+{
+	struct kubernetes_options options;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	(void)state;
+	assert_int_equal(options_from("kubernetes", &options, err), 0);
+	assert_int_equal(options.zone_count, 1);
+	assert_int_equal(options.zones[0].len, 1);
+	assert_int_equal(options.ttl_s, 5);
+	assert_int_equal(options.source, WATCH_IN_CLUSTER);
+	assert_null(options.namespaces);
+	assert_false(options.fallthrough);
+	kubernetes_options_free(&options);
+}
+
+static void test_everything(void **state)
+{
+	struct kubernetes_options options;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	(void)state;
+	assert_int_equal(options_from("kubernetes Cluster.Local 10.0.0.0/8 {\n"
+				      "ttl 30\n"
+				      "namespaces a b\nnamespaces c\n"
+				      "labels env=prod, tier in (web)\n"
+				      "fallthrough in-addr.arpa\n"
+				      "endpoint https://10.96.0.1 https://other\n"
+				      "tls /c /k /ca\n}",
+				 &options, err),
+		0);
+	assert_int_equal(options.zone_count, 2);
+	assert_memory_equal(options.zones[0].wire, "\7cluster\5local", 15);
+	assert_memory_equal(options.zones[1].wire, "\00210\7in-addr\4arpa", 17);
+	assert_int_equal(options.ttl_s, 30);
+	assert_string_equal(options.namespaces[2], "c");
+	assert_null(options.namespaces[3]);
+	assert_string_equal(options.labels, "env=prod, tier in (web)");
+	assert_true(options.fallthrough);
+	assert_int_equal(options.fallthrough_count, 1);
+	assert_int_equal(options.source, WATCH_ENDPOINT);
+	assert_string_equal(options.endpoint, "https://10.96.0.1");
+	assert_string_equal(options.tls_ca, "/ca");
+	kubernetes_options_free(&options);
+}
+
+static void test_sources(void **state)
+{
+	struct kubernetes_options options;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	(void)state;
+	assert_int_equal(options_from("kubernetes a {\nkubeconfig /f ctx\nendpoint https://x\n}",
+				 &options, err),
+		0);
+	assert_int_equal(options.source, WATCH_KUBECONFIG); /* wins, as in CoreDNS */
+	assert_string_equal(options.context, "ctx");
+	kubernetes_options_free(&options);
+	assert_int_equal(options_from("kubernetes a {\nmanifests x y\n}", &options, err), 0);
+	assert_int_equal(options.source, WATCH_MANIFESTS);
+	assert_string_equal(options.manifests[1], "y");
+	kubernetes_options_free(&options);
+}
+
+static void test_mistakes(void **state)
+{
+	static const struct {
+		const char *inside, *says;
+	} rows[] = {
+		{"kubernetes a {\nttl -1\n}", "Corefile:3:5: ttl must be"},
+		{"kubernetes a {\nttl 3601\n}", "0 to 3600"},
+		{"kubernetes a {\nttl\n}", "write 'ttl SECONDS'"},
+		{"kubernetes a {\nttl 1 2\n}", "write 'ttl SECONDS'"},
+		{"kubernetes a {\ntt 1\n}", "did you mean 'ttl'?"},
+		{"kubernetes a {\nqqqqqqqqqq\n}", "unknown option 'qqqqqqqqqq'"},
+		{"kubernetes a {\npods insecure\n}", "'pods' yet"},
+		{"kubernetes a {\nttl 3 {\nx\n}\n}", "write 'ttl SECONDS'"},
+		{"kubernetes in-addr.arpa ip6.arpa", "must not be a reverse zone"},
+		{"kubernetes 10.0.0.0/8", "must not be a reverse zone"},
+		{"kubernetes a..b", "Corefile:2:12"},
+		{"kubernetes a\nkubernetes b", "Corefile:3:1"},
+		{"kubernetes a {\nendpoint 10.0.0.1\n}", "https://"},
+		{"kubernetes a {\ntls a b c\n}", "needs 'endpoint URL'"},
+		{"kubernetes a {\ntls a b\n}", "write 'tls CERT KEY CACERT'"},
+		{"kubernetes a {\nmanifests x\nkubeconfig y\n}", "take out"},
+		{"kubernetes a {\nlabels env in\n}", "labels:"},
+		{"kubernetes a {\nkubeconfig\n}", "kubeconfig FILE [CONTEXT]"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct kubernetes_options options;
+		char err[COREFILE_ERROR_MAX] = "";
+
+		assert_true(options_from(rows[i].inside, &options, err) < 0);
+		if (!strstr(err, rows[i].says))
+			fail_msg("'%s': '%s' does not say '%s'", rows[i].inside, err, rows[i].says);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_mistakes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

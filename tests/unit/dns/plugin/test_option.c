@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/plugin/option.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int read_add(void *instance, const struct corefile_line *line, char *err)
+{
+	size_t *sum = instance;
+
+	if (strcmp(line->tokens[1].text, "bad") == 0)
+		return corefile_error(err, &line->tokens[1], "x: bad");
+	*sum += line->token_count - 1;
+	return 0;
+}
+
+static const struct option_row rows[] = {
+	{"first", 1, 2, "first A [B]", read_add}, {"second", 1, 1, "second A", read_add}, {0}};
+static const struct option_row one_row[] = {{"only", 1, 1, "only A", read_add}, {0}};
+
+static int run(const char *body, const struct option_row *table, size_t *sum, char *err)
+{
+	struct corefile *corefile;
+	char text[256];
+	int rc;
+
+	strcpy(stpcpy(stpcpy(text, ". {\nx "), body), "\n}");
+	assert_int_equal(corefile_parse(text, strlen(text), "F", &corefile, err), 0);
+	*sum = 0;
+	rc = option_read(&corefile->blocks[0].lines[0], table, sum, err);
+	corefile_free(corefile);
+	return rc;
+}
+
+static void test_rows(void **state)
+{
+	char err[COREFILE_ERROR_MAX];
+	size_t sum;
+
+	(void)state;
+	assert_int_equal(run("{\n first a b\n second c\n first d\n}", rows, &sum, err), 0);
+	assert_int_equal(sum, 4);
+	assert_int_equal(run("a", rows, &sum, err), 0);
+	assert_int_equal(run("{\n}", rows, &sum, err), 0);
+	assert_int_equal(sum, 0);
+}
+
+static void check(const char *body, const struct option_row *table, const char *expected)
+{
+	char err[COREFILE_ERROR_MAX];
+	size_t sum;
+
+	assert_int_equal(run(body, table, &sum, err), -EINVAL);
+	assert_string_equal(err, expected);
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	check("{\n secnd a\n}", rows, "F:3:2: x: unknown option 'secnd'; did you mean 'second'?");
+	check("{\n other a\n}", rows, "F:3:2: x: unknown option 'other'");
+	check("{\n other a\n}", one_row,
+		"F:3:2: x: unknown option 'other'; the only one is 'only A'");
+	check("{\n first\n}", rows, "F:3:2: x: write 'first A [B]'");
+	check("{\n first a b c\n}", rows, "F:3:2: x: write 'first A [B]'");
+	check("{\n second a {\n b\n }\n}", rows, "F:3:2: x: write 'second A'");
+	check("{\n first a\n second bad\n}", rows, "F:4:9: x: bad");
+}
+
+static void test_no_memory(void **state)
+{
+	struct corefile_token at = {.text = "x", .file = "F", .line = 1, .col = 2};
+	char err[COREFILE_ERROR_MAX];
+
+	(void)state;
+	assert_int_equal(option_no_memory(err, &at), -ENOMEM);
+	assert_string_equal(err, "F:1:2: out of memory");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

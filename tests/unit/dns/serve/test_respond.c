@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/serve/respond.h"
+#include "dns/wire/bytes.h"
+#include "dns/wire/type.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A plugin that does what its instance says, and notes what it saw. */
+struct double_state {
+	enum plugin_verdict verdict;
+	uint16_t rcode;
+	unsigned asked, done;
+	unsigned done_order;
+	const char *error;
+	const char *answered_by;
+	size_t reply_len;
+	uint64_t start_ns;
+};
+
+static unsigned done_calls;
+
+static enum plugin_verdict double_query(void *instance, struct txn *txn)
+{
+	struct double_state *state = instance;
+	static const uint8_t address[4] = {10, 0, 0, 1};
+
+	state->asked++;
+	state->start_ns = txn->start_ns;
+	if (state->verdict == PLUGIN_DONE) {
+		txn->reply->flags |= DNS_FLAG_AA;
+		txn->reply->rcode = state->rcode;
+		reply_put_rr(txn->reply, REPLY_ANSWER, DNS_HEADER_LEN, TYPE_A, 30, address, 4);
+	}
+	return state->verdict;
+}
+
+static void double_done(void *instance, struct txn *txn)
+{
+	struct double_state *state = instance;
+
+	state->done++;
+	state->done_order = ++done_calls;
+	state->error = txn->error;
+	state->answered_by = txn->answered_by;
+	state->reply_len = txn->reply_len;
+}
+
+static const struct plugin plugin_first = {
+	.name = "first", .query = double_query, .done = double_done};
+static const struct plugin plugin_second = {
+	.name = "second", .query = double_query, .done = double_done};
+static const struct plugin plugin_silent = {.name = "silent"};
+
+struct world {
+	struct name zone;
+	char *text;
+	struct double_state first, second;
+	struct block_plugin plugins[3];
+	struct block block;
+	struct zone_table *table;
+	struct thread *thread;
+	uint8_t packet[512], out[65535];
+	size_t packet_len;
+};
+
+static int setup(void **state)
+{
+	struct world *world = calloc(1, sizeof *world);
+	const struct block *block = &world->block;
+	const char *clash;
+
+	world->text = strdup("cluster.local.");
+	name_from_text(world->text, strlen(world->text), &world->zone);
+	world->plugins[0] = (struct block_plugin){&plugin_silent, NULL};
+	world->plugins[1] = (struct block_plugin){&plugin_first, &world->first};
+	world->plugins[2] = (struct block_plugin){&plugin_second, &world->second};
+	world->block = (struct block){.zones = &world->zone,
+		.zone_texts = &world->text,
+		.zone_count = 1,
+		.plugins = world->plugins,
+		.plugin_count = 3};
+	world->thread = thread_new();
+	done_calls = 0;
+	*state = world;
+	return zone_table_new(&block, 1, &world->table, &clash);
+}
+
+static int teardown(void **state)
+{
+	struct world *world = *state;
+
+	zone_table_free(world->table);
+	thread_free(world->thread);
+	free(world->text);
+	free(world);
+	return 0;
+}
+
+static void question(struct world *world, const char *text, uint16_t class)
+{
+	struct name name;
+	size_t at = 12;
+
+	assert_int_equal(name_from_text(text, strlen(text), &name), 0);
+	memcpy(world->packet, "\xab\xcd\1\0\0\1\0\0\0\0\0\0", 12);
+	memcpy(world->packet + at, name.wire, name.len);
+	at += name.len;
+	bytes_set_u16(world->packet + at, TYPE_A);
+	bytes_set_u16(world->packet + at + 2, class);
+	world->packet_len = at + 4;
+}
+
+static size_t run(struct world *world)
+{
+	struct sockaddr_in peer = {.sin_family = AF_INET}, local = {.sin_family = AF_INET};
+	struct respond_packet packet = {.data = world->packet,
+		.len = world->packet_len,
+		.peer = (struct sockaddr *)&peer,
+		.local = (struct sockaddr *)&local};
+
+	return respond(world->thread, world->table, &packet, world->out);
+}
+
+static unsigned rcode(const struct world *world)
+{
+	return world->out[3] & 15u;
+}
+
+static bool aa(const struct world *world)
+{
+	return world->out[2] & 4;
+}
+
+static void test_first_that_answers(void **state)
+{
+	struct world *world = *state;
+
+	world->first.verdict = PLUGIN_NEXT;
+	world->second.verdict = PLUGIN_DONE;
+	question(world, "a.Cluster.local", CLASS_IN);
+	assert_int_equal(run(world), world->packet_len + 16);
+	assert_int_equal(rcode(world), RCODE_NOERROR);
+	assert_true(aa(world));
+	assert_memory_equal(world->out + 12, world->packet + 12, world->packet_len - 12);
+	assert_int_equal(world->first.asked, 1);
+	assert_int_equal(world->first.done, 1);
+	assert_string_equal(world->first.answered_by, "second");
+	assert_int_equal(world->first.reply_len, world->packet_len + 16);
+	assert_null(world->first.error);
+	/* done hooks run last plugin first */
+	assert_int_equal(world->second.done_order, 1);
+	assert_int_equal(world->first.done_order, 2);
+	assert_int_equal(world->first.start_ns, 0);
+}
+
+static void test_later_plugins_are_not_asked(void **state)
+{
+	struct world *world = *state;
+
+	world->first.verdict = PLUGIN_DONE;
+	world->first.rcode = RCODE_NXDOMAIN;
+	world->block.wants_time = true;
+	question(world, "cluster.local", CLASS_IN);
+	assert_true(run(world) > 0);
+	assert_int_equal(rcode(world), RCODE_NXDOMAIN);
+	assert_int_equal(world->second.asked, 0);
+	assert_int_equal(world->second.done, 1);
+	assert_true(world->first.start_ns > 0);
+}
+
+static void test_nobody_answers_is_servfail(void **state)
+{
+	struct world *world = *state;
+
+	question(world, "a.cluster.local", CLASS_IN);
+	assert_int_equal(run(world), world->packet_len);
+	assert_int_equal(rcode(world), RCODE_SERVFAIL);
+	assert_false(aa(world));
+	assert_string_equal(world->first.error, "no next plugin found");
+	assert_null(world->first.answered_by);
+}
+
+static void test_no_block_is_refused(void **state)
+{
+	struct world *world = *state;
+
+	world->first.verdict = PLUGIN_DONE;
+	question(world, "example.org", CLASS_IN);
+	assert_int_equal(run(world), world->packet_len);
+	assert_int_equal(rcode(world), RCODE_REFUSED);
+	assert_int_equal(world->first.asked + world->first.done, 0);
+}
+
+static void test_other_classes_are_refused(void **state)
+{
+	static const uint16_t classes[] = {CLASS_CH, CLASS_HS, CLASS_NONE, CLASS_ANY, 0, 42};
+	struct world *world = *state;
+
+	world->first.verdict = PLUGIN_DONE;
+	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+		question(world, "a.cluster.local", classes[i]);
+		assert_int_equal(run(world), world->packet_len);
+		assert_int_equal(rcode(world), RCODE_REFUSED);
+	}
+	assert_int_equal(world->first.asked, 0);
+}
+
+static void test_drop(void **state)
+{
+	struct world *world = *state;
+
+	world->first.verdict = PLUGIN_DROP;
+	question(world, "a.cluster.local", CLASS_IN);
+	assert_int_equal(run(world), 0);
+	assert_int_equal(world->first.done, 0);
+}
+
+static void test_bad_packets(void **state)
+{
+	struct world *world = *state;
+
+	question(world, "a.cluster.local", CLASS_IN);
+	world->packet[2] = 0x20; /* opcode NOTIFY */
+	assert_true(run(world) > 0);
+	assert_int_equal(rcode(world), RCODE_NOTIMP);
+	world->packet[2] = 0x80; /* an answer */
+	assert_int_equal(run(world), 0);
+	world->packet[2] = 0;
+	world->packet[5] = 2; /* two questions */
+	assert_true(run(world) > 0);
+	assert_int_equal(rcode(world), RCODE_FORMERR);
+	world->packet_len = 11;
+	assert_int_equal(run(world), 0);
+	assert_int_equal(world->first.asked, 0);
+}
+
+static void test_edns_version(void **state)
+{
+	struct world *world = *state;
+
+	question(world, "a.cluster.local", CLASS_IN);
+	world->packet[11] = 1;
+	memcpy(world->packet + world->packet_len, "\0\0\x29\4\xd0\0\1\0\0\0\0", 11);
+	world->packet_len += 11;
+	assert_true(run(world) > 0);
+	assert_int_equal(rcode(world), 0);
+	/* BADVERS is 16: the upper bits stand in the OPT's TTL. */
+	assert_int_equal(world->out[world->packet_len - 6], 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_first_that_answers),
+		CASE(test_later_plugins_are_not_asked),
+		CASE(test_nobody_answers_is_servfail),
+		CASE(test_no_block_is_refused),
+		CASE(test_other_classes_are_refused),
+		CASE(test_drop),
+		CASE(test_bad_packets),
+		CASE(test_edns_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
