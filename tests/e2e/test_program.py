@@ -1,0 +1,412 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The program as a person meets it: flags, the mistakes made first, real dig.
+
+    test_program.py --binary PATH [WORD...]     only the cases with WORD in their name
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api", "rig"))
+from cases import Cases, Skipped, check, check_equal  # noqa: E402
+
+SERVICE = """apiVersion: v1
+kind: Service
+metadata: {name: %s, namespace: shop}
+spec: {clusterIP: %s, ports: [{port: 80}]}
+---
+"""
+DEADLINE_S = 20
+
+
+def free_port():
+    """A port that is free for UDP and TCP on all addresses."""
+    while True:
+        with socket.socket(socket.AF_INET6) as tcp, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("::", 0))
+            try:
+                udp.bind(("::", tcp.getsockname()[1]))
+            except OSError:
+                continue
+            return tcp.getsockname()[1]
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    check(False, "%s did not come in %d s" % (what, DEADLINE_S))
+
+
+class Program:
+    """A running server over a folder of its own."""
+
+    def __init__(self, corefile, flags=(), stdin=False, wrapper=()):
+        self.dir = tempfile.mkdtemp(prefix="binnacle-e2e-")
+        os.chmod(self.dir, 0o755)
+        self.corefile = corefile
+        self.log_path = os.path.join(self.dir, "log")
+        self.flags, self.stdin, self.wrapper = list(flags), stdin, list(wrapper)
+        self.process = None
+
+    def file(self, name, text):
+        path = os.path.join(self.dir, name)
+        with open(path + ".new", "w") as f:
+            f.write(text)
+        os.rename(path + ".new", path)
+        return path
+
+    def start(self):
+        conf = "stdin" if self.stdin else self.file("Corefile", self.corefile.replace("DIR", self.dir))
+        argv = self.wrapper + [binary, "-conf", conf] + self.flags
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=open(self.log_path, "w"),
+                                        stderr=subprocess.STDOUT, cwd=self.dir)
+        if self.stdin:
+            self.process.stdin.write(self.corefile.replace("DIR", self.dir).encode())
+        self.process.stdin.close()
+        return self
+
+    def log(self):
+        with open(self.log_path) as f:
+            return f.read()
+
+    def says(self, text):
+        try:
+            wait_for("'%s' in the log" % text, lambda: text in self.log() or self.process.poll() is not None)
+        finally:
+            check(text in self.log(), lambda: "the log does not say '%s':\n%s" % (text, self.log()))
+
+    def ends(self, status):
+        check_equal(self.process.wait(DEADLINE_S), status, "the exit status")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def run(*flags, cwd="/", stdin=""):
+    return subprocess.run([binary, *flags], cwd=cwd, input=stdin, capture_output=True, text=True,
+                          timeout=DEADLINE_S)
+
+
+def dig(port, *words, server="127.0.0.1"):
+    out = subprocess.run(["dig", "-p", str(port), "@" + server, "+tries=1", "+time=5", *words],
+                         capture_output=True, text=True, timeout=DEADLINE_S)
+    return out.stdout
+
+
+def short(port, *words, **kwargs):
+    return sorted(dig(port, "+short", *words, **kwargs).split())
+
+
+def manifests_corefile(port, more="bind 127.0.0.1"):
+    return ".:%d {\n%s\nerrors\nkubernetes cluster.local {\nmanifests DIR/m\n}\n}\n" % (port, more)
+
+
+def manifests_program(port, text, **kwargs):
+    program = Program(manifests_corefile(port, **kwargs))
+    os.mkdir(os.path.join(program.dir, "m"))
+    program.file("m/a.yaml", text)
+    return program
+
+
+# -- flags --------------------------------------------------------------------------
+
+def version():
+    out = run("-version")
+    check_equal(out.returncode, 0, "the exit status")
+    check(out.stdout.startswith("Binnacle-"), out.stdout)
+    check_equal(run("--version").stdout, out.stdout, "--version")
+
+
+def plugins():
+    names = run("-plugins").stdout.split()
+    for name in ("bind", "errors", "health", "kubernetes", "log", "ready"):
+        check("dns." + name in names, "no %s in %s" % (name, names))
+
+
+def bad_flag():
+    out = run("-config", "x")
+    check_equal(out.returncode, 2, "the exit status")
+    check("did you mean -conf?" in out.stderr, out.stderr)
+
+
+def corefile_on_stdin():
+    port = free_port()
+    with Program(".:%d {\nbind 127.0.0.1\nerrors\n}\n" % port, stdin=True) as program:
+        program.start().says("Binnacle-")
+        check("SERVFAIL" in dig(port, "example.org"), "no SERVFAIL from a block that answers nothing")
+        program.says("no next plugin found")
+
+
+def port_flag_and_quiet():
+    port = free_port()
+    flags = ["-dns.port", str(port), "-quiet", "-pidfile", "pid"]
+    with Program("example.org {\nbind 127.0.0.1\nerrors\n}\n", flags) as program:
+        program.start()
+        wait_for("an answer", lambda: "REFUSED" in dig(port, "example.net"))
+        with open(os.path.join(program.dir, "pid")) as f:
+            check_equal(int(f.read()), program.process.pid, "the pidfile")
+        check_equal(program.log(), "", "what -quiet says")
+        program.process.terminate()
+        program.ends(0)
+
+
+# -- the mistakes made first ---------------------------------------------------------
+
+def no_corefile():
+    with tempfile.TemporaryDirectory() as empty:
+        out = run(cwd=empty)
+        check_equal(out.returncode, 1, "the exit status")
+        check("no ./Corefile" in out.stderr and "-conf FILE" in out.stderr, out.stderr)
+        check("kubernetes cluster.local" in out.stderr, "it shows no example: " + out.stderr)
+        out = run("-conf", "nowhere/Corefile", cwd=empty)
+        check_equal(out.returncode, 1, "the exit status")
+        check("nowhere/Corefile" in out.stderr, out.stderr)
+
+
+def unknown_directive():
+    with Program(".:1053 {\n    errors\n    kubernets cluster.local\n}\n") as program:
+        program.start().ends(1)
+        program.says("Corefile:3:5:")
+        program.says("did you mean 'kubernetes'?")
+
+
+def directive_not_there_yet():
+    with Program(".:1053 {\n    errors\n    forward . 127.0.0.1\n}\n") as program:
+        program.start().ends(1)
+        program.says("Corefile:3:5: 'forward' is a CoreDNS plugin that Binnacle does not have yet")
+
+
+def port_in_use():
+    port = free_port()
+    text = ".:%d {\nbind 127.0.0.1\nerrors\n}\n" % port
+    with Program(text) as first, Program(text) as second:
+        first.start().says("Binnacle-")
+        second.start().ends(1)
+        second.says("127.0.0.1:%d (UDP): the port is in use" % port)
+    # and for TCP alone
+    with socket.socket() as taken, Program(text) as third:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        third.start().ends(1)
+        third.says("127.0.0.1:%d (TCP): the port is in use" % port)
+
+
+def no_permission():
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        raise Skipped("needs root and setpriv, to start the program without capabilities")
+    unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+                    "--bounding-set=-all"]
+    # Some hosts let everybody bind low ports; port 1 is the same to those that do not.
+    probe = subprocess.run(unprivileged + ["/usr/bin/python3", "-c",
+                           "import socket; socket.socket().bind(('127.0.0.1', 1))"], capture_output=True)
+    if probe.returncode == 0:
+        raise Skipped("this host lets everybody bind low ports (net.ipv4.ip_unprivileged_port_start)")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        copy = shutil.copy(binary, folder)
+        corefile = os.path.join(folder, "Corefile")
+        with open(corefile, "w") as f:
+            f.write(".:1 {\nbind 127.0.0.1\nerrors\n}\n")
+        out = subprocess.run(unprivileged + [copy, "-conf", corefile], capture_output=True, text=True,
+                             timeout=DEADLINE_S)
+    check_equal(out.returncode, 1, "the exit status")
+    check("no permission" in out.stderr and "cap_net_bind_service" in out.stderr, out.stderr)
+
+
+def address_of_another_host():
+    with Program(".:%d {\nbind 203.0.113.77\nerrors\n}\n" % free_port()) as program:
+        program.start().ends(1)
+        program.says("203.0.113.77")
+        program.says("no such address")
+
+
+def kubeconfig(program, server, ca=None):
+    lines = ["apiVersion: v1", "kind: Config", "current-context: c",
+             "clusters: [{name: c, cluster: {server: '%s'%s}}]" % (
+                 server, ", certificate-authority: '%s'" % ca if ca else ""),
+             "contexts: [{name: c, context: {cluster: c, user: u}}]", "users: [{name: u, user: {token: t}}]", ""]
+    return program.file("kubeconfig", "\n".join(lines))
+
+
+def api_corefile(port, ready):
+    return (".:%d {\nbind 127.0.0.1\nerrors\nready 127.0.0.1:%d\n"
+            "kubernetes cluster.local {\nkubeconfig DIR/kubeconfig\n}\n}\n" % (port, ready))
+
+
+def ready_status(port):
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:%d/ready" % port, timeout=5) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+
+
+def api_server_refuses():
+    port, ready, away = free_port(), free_port(), free_port()
+    with Program(api_corefile(port, ready)) as program:
+        kubeconfig(program, "https://127.0.0.1:%d" % away)
+        program.start().says("cannot reach the API server at https://127.0.0.1:%d" % away)
+        check("SERVFAIL" in dig(port, "web.shop.svc.cluster.local"), "no SERVFAIL before the first list")
+        check("SOA" in dig(port, "cluster.local", "SOA"), "the zone's own SOA is not answered")
+        check_equal(ready_status(ready), (503, "kubernetes"), "/ready")
+        program.process.terminate()
+        program.ends(0)
+
+
+def certificate(folder, name):
+    key, cert = (os.path.join(folder, name + end) for end in (".key", ".crt"))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key,
+                    "-out", cert, "-subj", "/CN=" + name, "-addext", "subjectAltName=IP:127.0.0.1"],
+                   check=True, capture_output=True)
+    return key, cert
+
+
+def wrong_ca():
+    with Program("") as program, socket.socket() as listener:
+        key, cert = certificate(program.dir, "server")
+        _, other = certificate(program.dir, "other")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(DEADLINE_S)
+        url = "https://127.0.0.1:%d" % listener.getsockname()[1]
+        program.corefile = api_corefile(free_port(), free_port())
+        kubeconfig(program, url, ca=other)
+        program.start()
+        end = time.monotonic() + DEADLINE_S
+        while "no TLS with" not in program.log() and time.monotonic() < end:
+            connection, _ = listener.accept()
+            try:
+                context.wrap_socket(connection, server_side=True).close()
+            except (ssl.SSLError, OSError):
+                connection.close()
+        program.says("no TLS with the API server at " + url)
+        program.says("CA")
+
+
+def kubeconfig_without_that_context():
+    with Program(".:%d {\nbind 127.0.0.1\nkubernetes a {\nkubeconfig DIR/kubeconfig prod\n}\n}\n" %
+                 free_port()) as program:
+        kubeconfig(program, "https://127.0.0.1:1")
+        program.start().ends(1)
+        program.says("prod")
+
+
+def outside_of_a_cluster():
+    with Program(".:%d {\nbind 127.0.0.1\nkubernetes cluster.local\n}\n" % free_port(),
+                 wrapper=["env", "-u", "KUBERNETES_SERVICE_HOST"]) as program:
+        program.start().ends(1)
+        program.says("KUBERNETES_SERVICE_HOST")
+        program.says("manifests")
+
+
+# -- answers -------------------------------------------------------------------------
+
+def both_families_and_both_transports():
+    port = free_port()
+    with manifests_program(port, SERVICE % ("web", "10.96.0.1"), more="") as program:
+        program.start().says("services: the first list is complete")
+        name = "web.shop.svc.cluster.local"
+        check_equal(short(port, name), ["10.96.0.1"], "over IPv4")
+        check_equal(short(port, name, server="127.0.0.5"), ["10.96.0.1"], "at another local address")
+        check_equal(short(port, name, "+tcp"), ["10.96.0.1"], "over TCP")
+        if socket.has_ipv6 and os.path.exists("/proc/net/if_inet6"):
+            check_equal(short(port, name, server="::1"), ["10.96.0.1"], "over IPv6")
+            check_equal(short(port, name, "+tcp", server="::1"), ["10.96.0.1"], "over IPv6 and TCP")
+
+
+def rcodes_in_and_out_of_blocks():
+    port = free_port()
+    with manifests_program(port, SERVICE % ("web", "10.96.0.1")) as program:
+        program.corefile = program.corefile.replace(".:", "cluster.local example.org:", 1)
+        program.corefile = program.corefile.replace("cluster.local example.org:%d" % port,
+                                                    "cluster.local:%d example.org:%d" % (port, port), 1)
+        program.start().says("services: the first list is complete")
+        check("status: REFUSED" in dig(port, "example.net"), "no REFUSED where no block matches")
+        check("status: SERVFAIL" in dig(port, "www.example.org"), "no SERVFAIL inside a block")
+        check("status: REFUSED" in dig(port, "version.bind", "TXT", "CH"), "no REFUSED for class CH")
+        check("status: NOTIMP" in dig(port, "+opcode=notify", "web.shop.svc.cluster.local", "SOA"), "no NOTIMP")
+        check("status: BADVERS" in dig(port, "+edns=1", "+noednsneg", "web.shop.svc.cluster.local"), "no BADVERS")
+
+
+def large_answers():
+    port = free_port()
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: big, namespace: shop}\nspec: {clusterIP: None}\n---\n"
+    slices = ""
+    for part in range(10):
+        endpoints = "".join("- addresses: [10.1.%d.%d]\n" % (part, i) for i in range(100))
+        slices += ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: big-%d, namespace: shop, "
+                   "labels: {kubernetes.io/service-name: big}}\naddressType: IPv4\nendpoints:\n%s---\n"
+                   % (part, endpoints))
+    with manifests_program(port, service + slices) as program:
+        program.start().says("endpointslices: the first list is complete")
+        name = "big.shop.svc.cluster.local"
+        out = dig(port, name, "+ignore", "+noedns")
+        check(" tc" in out and "ANSWER: 29," in out, out)
+        out = dig(port, name, "+ignore", "+bufsize=1232")
+        check(" tc" in out and "ANSWER: 73," in out, out)
+        check_equal(len(short(port, name)), 1000, "the number of addresses after dig's retry over TCP")
+
+
+def manifests_are_followed():
+    port = free_port()
+    name = "new.shop.svc.cluster.local"
+    with manifests_program(port, SERVICE % ("web", "10.96.0.1")) as program:
+        program.start().says("services: the first list is complete")
+        check("NXDOMAIN" in dig(port, name), "a Service that is not there has an answer")
+        program.file("m/b.yaml", SERVICE % ("new", "10.96.0.2"))
+        wait_for("the new Service", lambda: short(port, name) == ["10.96.0.2"])
+        path = program.file("m/b.yaml", "a: b\n\tc: d\n")
+        program.says(path + ":2")
+        check_equal(short(port, name), ["10.96.0.2"], "the answer while a file is broken")
+        check_equal(short(port, "web.shop.svc.cluster.local"), ["10.96.0.1"], "the other answer")
+        program.file("m/b.yaml", SERVICE % ("new", "10.96.0.3"))
+        wait_for("the mended Service", lambda: short(port, name) == ["10.96.0.3"])
+        os.unlink(path)
+        wait_for("its end", lambda: "NXDOMAIN" in dig(port, name))
+
+
+def main():
+    global binary
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("words", nargs="*")
+    args = parser.parse_args()
+    binary = os.path.abspath(args.binary)
+    cases = Cases(args.words)
+    for case in (version, plugins, bad_flag, corefile_on_stdin, port_flag_and_quiet, no_corefile, unknown_directive,
+                 directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
+                 wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
+                 rcodes_in_and_out_of_blocks, large_answers, manifests_are_followed):
+        cases.run(case.__name__.replace("_", " "), case)
+    cases.finish()
+
+
+binary = None
+if __name__ == "__main__":
+    main()
