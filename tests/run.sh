@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake demo real"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program demo real"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -28,6 +28,7 @@ describe() {
 	scenario    objects come and go, questions are asked; plain and under ASan
 	fuzz        every fuzz target over its corpus, under ASan and UBSan
 	fake        the API client against a fake API server with byte-level faults, under ASan
+	program     the program as a person meets it: flags, first mistakes, dig; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
 	END
@@ -176,10 +177,10 @@ tier_lint() {
 	fi
 }
 
-tier_unit() { meson_tests plain --no-suite scenario; }
-tier_unit_asan() { meson_tests asan --no-suite scenario; }
-tier_unit_tsan() { meson_tests tsan --no-suite scenario; }
-tier_unit_clang() { meson_tests clang --no-suite scenario; }
+tier_unit() { meson_tests plain --no-suite scenario --no-suite api; }
+tier_unit_asan() { meson_tests asan --no-suite scenario --no-suite api; }
+tier_unit_tsan() { meson_tests tsan --no-suite scenario --no-suite api; }
+tier_unit_clang() { meson_tests clang --no-suite scenario --no-suite api; }
 
 tier_scenario() {
 	meson_tests plain --suite scenario
@@ -205,6 +206,11 @@ tier_fuzz() {
 tier_fake() {
 	needs_build asan || return
 	counted 600 "$python" "$tree/tests/api/fake/test_faults.py" "$(find "$builds/asan" -type f -name watch_probe | head -n 1)"
+}
+
+tier_program() {
+	needs_build asan || return
+	counted 300 "$python" "$tree/tests/e2e/test_program.py" --binary "$builds/asan/binnacle"
 }
 
 tier_demo() {

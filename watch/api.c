@@ -50,6 +50,8 @@ struct transport_timer {
 
 struct api {
 	struct transport transport; /* first: found through it */
+	struct watch_peers *peers;  /* NULL: alone */
+	struct api *peer_next;
 	uv_loop_t *loop;
 	struct access *access;
 	struct http *http;
@@ -193,7 +195,26 @@ static void call_ask(struct transport_call *call)
 		call_lose(call);
 }
 
-static void gate_open(struct api *api)
+/* Both wait for the same server. */
+static bool api_waits_with(const struct api *peer, const struct api *api)
+{
+	return peer != api && peer->away &&
+	       strcmp(access_url(peer->access), access_url(api->access)) == 0;
+}
+
+/* Of those that wait for one server the first in the list probes. */
+static bool probe_is_ours(const struct api *api)
+{
+	const struct api *at = api->peers ? api->peers->first : api;
+
+	for (; at != api; at = at->peer_next) {
+		if (api_waits_with(at, api))
+			return false;
+	}
+	return true;
+}
+
+static void own_gate_open(struct api *api)
 {
 	struct transport_call *call;
 
@@ -206,6 +227,22 @@ static void gate_open(struct api *api)
 	{
 		if (call->state == CALL_HELD)
 			call_ask(call);
+	}
+}
+
+static void gate_open(struct api *api)
+{
+	struct api *peer;
+
+	own_gate_open(api);
+	/* From the start after each: what is told may close any of them. */
+	for (peer = api->peers ? api->peers->first : NULL; peer;) {
+		if (!api_waits_with(peer, api)) {
+			peer = peer->peer_next;
+			continue;
+		}
+		own_gate_open(peer);
+		peer = api->peers ? api->peers->first : NULL;
 	}
 }
 
@@ -242,7 +279,7 @@ static void probe_due(uv_timer_t *timer)
 		return;
 	}
 	probe_schedule(api);
-	if (api->probe_asking)
+	if (api->probe_asking || !probe_is_ours(api))
 		return; /* an exec plugin takes its time */
 	api->probe_asking = access_get(api->access, false, probe_ready, api) == 0;
 }
@@ -485,8 +522,27 @@ struct transport *api_transport(struct api *api)
 	return &api->transport;
 }
 
+void api_join(struct api *api, struct watch_peers *peers)
+{
+	api->peers = peers;
+	api->peer_next = peers->first;
+	peers->first = api;
+}
+
+static void api_leave(struct api *api)
+{
+	struct api **at = api->peers ? &api->peers->first : NULL;
+
+	while (at && *at != api)
+		at = &(*at)->peer_next;
+	if (at)
+		*at = api->peer_next;
+	api->peers = NULL;
+}
+
 void api_close(struct api *api, void (*done)(void *user), void *user)
 {
+	api_leave(api);
 	api->closing = true;
 	api->done = done;
 	api->done_user = user;

@@ -11,8 +11,8 @@
  * connects once a second, with jitter, and gives each attempt up when the next
  * is due; through a proxy it is the proxy that counts. The first TCP connection
  * opens the gate: WATCH_REACHABLE is told and all held calls go out at once.
- * One session has one API server, so the gate is per API server; two sessions
- * (two `kubernetes` blocks) that watch the same one probe it each for itself.
+ * Sessions that know of each other (api_join) and wait for the same server have
+ * one prober among them, and its success opens the gate of each.
  *
  * Credentials go to an http:// address only if it is a loopback one; elsewhere
  * such a call ends with TRANSPORT_CREDENTIALS.
@@ -24,6 +24,7 @@
 #include "http.h"
 #include "sink.h"
 #include "transport.h"
+#include "watch.h"
 
 struct api;
 
@@ -40,6 +41,9 @@ int api_open(struct uv_loop_s *loop, struct access *access, const char *user_age
 	void *user, struct api **out);
 
 struct transport *api_transport(struct api *api);
+
+/* Share the prober with the others of the list; until api_close(). */
+void api_join(struct api *api, struct watch_peers *peers);
 
 /* Ends every call without a callback. All timers must have been freed. done comes
  * from the loop when all handles are closed and the memory is gone. */

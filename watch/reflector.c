@@ -180,8 +180,7 @@ static uint64_t fingerprint_add(uint64_t hash, const char *text)
 
 static void failure_tell(struct reflector *r, enum watch_event_type type, const char *detail)
 {
-	uint64_t fingerprint =
-		0xcbf29ce484222325u + (uint64_t)type * 1000 + (uint64_t)r->answer.status;
+	uint64_t fingerprint = 0xcbf29ce484222325u + (uint64_t)type;
 	struct watch_event event = {
 		.type = type,
 		.kind = r->kind,
@@ -191,6 +190,7 @@ static void failure_tell(struct reflector *r, enum watch_event_type type, const 
 		.status = r->answer.status == 200 ? 0 : r->answer.status,
 	};
 
+	fingerprint = (fingerprint ^ (uint64_t)event.status) * 0x100000001b3u;
 	fingerprint = fingerprint_add(fingerprint_add(fingerprint, event.verb), detail) | 1;
 	r->repeats = fingerprint == r->told ? r->repeats + 1 : 0;
 	r->told = fingerprint;
@@ -265,16 +265,18 @@ static void wait_begin(struct reflector *r, enum step_go next, enum step_pause p
 
 /* ---- the end of a call ---- */
 
-/* Success in a state forgets its failures. */
+/* Success in a state forgets its failures; a complete list those of all ways to
+ * it. An API that is found and then missing again has not been a success. */
 static void success_note(struct reflector *r)
 {
-	if (r->state != REFLECTOR_WATCH) {
-		r->last[REFLECTOR_DISCOVER] = OUTCOME_NONE;
-		r->last[REFLECTOR_LIST] = OUTCOME_NONE;
-		r->last[REFLECTOR_STREAM_LIST] = OUTCOME_NONE;
-	}
 	r->last[r->state] = OUTCOME_NONE;
+	if (r->state == REFLECTOR_DISCOVER)
+		return;
 	r->told = 0;
+	if (r->state == REFLECTOR_WATCH)
+		return;
+	r->last[REFLECTOR_LIST] = OUTCOME_NONE;
+	r->last[REFLECTOR_STREAM_LIST] = OUTCOME_NONE;
 }
 
 /* A page is neither: what went wrong with the one before it is not forgotten. */
@@ -369,13 +371,14 @@ static void stream_error_finish(struct reflector *r, enum outcome outcome)
 /* A verdict of the intake's, from bytes or from the end. */
 static void intake_finish(struct reflector *r, enum outcome outcome)
 {
+	const char *type = r->answer.content_type;
+	const bool json = !*type || strncmp(type, "application/json", 16) == 0;
 	char detail[ANSWER_DETAIL_MAX];
 
 	switch (outcome) {
 	case OUTCOME_CORRUPT:
 		snprintf(detail, sizeof detail, "%s%s%s", r->intake.why,
-			*r->answer.content_type ? "; its content type is " : "",
-			r->answer.content_type);
+			json ? "" : "; its content type is ", json ? "" : type);
 		finish(r, outcome, detail);
 		break;
 	case OUTCOME_EXPIRED:

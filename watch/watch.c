@@ -139,6 +139,8 @@ static int api_session_open(struct watch *watch, struct uv_loop_s *loop,
 	if (rc < 0)
 		return rc;
 	rc = api_open(loop, watch->access, config->user_agent, NULL, api_event, watch, &watch->api);
+	if (rc == 0 && config->peers)
+		api_join(watch->api, config->peers);
 	if (rc == 0)
 		rc = reflectors_make(watch, config);
 	if (rc < 0)

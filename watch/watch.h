@@ -25,17 +25,25 @@ enum watch_source {
 	WATCH_MANIFESTS   /* YAML and JSON files and folders */
 };
 
+/* The sessions of a process that share one loop: an API server that cannot be
+ * reached costs one connect a second for all of them together. Zeroed at first;
+ * outlives the sessions. */
+struct watch_peers {
+	struct api *first;
+};
+
 /* Strings are copied. */
 struct watch_config {
 	enum watch_source source;
-	unsigned kinds;             /* KIND_BITs to keep */
-	const char *label_selector; /* for services, slices and pods; NULL: all */
-	const char *user_agent;     /* "Binnacle/0.1.0 (linux/amd64)" */
-	const char *endpoint;       /* WATCH_ENDPOINT */
+	unsigned kinds;                          /* KIND_BITs to keep */
+	const char *label_selector;              /* for services, slices and pods; NULL: all */
+	const char *user_agent;                  /* "Binnacle/0.1.0 (linux/amd64)" */
+	const char *endpoint;                    /* WATCH_ENDPOINT */
 	const char *tls_cert, *tls_key, *tls_ca; /* WATCH_ENDPOINT; NULL: none */
-	const char *kubeconfig;     /* WATCH_KUBECONFIG: path */
-	const char *context;        /* NULL: the file's current-context */
-	const char *const *paths;   /* WATCH_MANIFESTS: NULL-terminated */
+	const char *kubeconfig;                  /* WATCH_KUBECONFIG: path */
+	const char *context;                     /* NULL: the file's current-context */
+	const char *const *paths;                /* WATCH_MANIFESTS: NULL-terminated */
+	struct watch_peers *peers;               /* NULL: the session is alone */
 	/* WATCH_IN_CLUSTER: where the service account's files are; NULL: the standard place. */
 	const char *service_account_dir;
 };
@@ -51,12 +59,12 @@ enum watch_state { /* of one kind, for messages and metrics */
 
 struct watch_stats { /* of one kind; counters only rise */
 	enum watch_state state;
-	bool synced;          /* a first complete list is in */
-	bool forbidden;       /* the last answer was 403 */
-	uint64_t objects;     /* in the last complete list plus/minus events */
-	uint64_t version;     /* last resource version */
+	bool synced;      /* a first complete list is in */
+	bool forbidden;   /* the last answer was 403 */
+	uint64_t objects; /* in the last complete list plus/minus events */
+	uint64_t version; /* last resource version */
 	uint64_t lists, stream_lists, watches, bookmarks, events, expired, failures, refused;
-	uint64_t bytes;       /* body bytes read */
+	uint64_t bytes;           /* body bytes read */
 	uint64_t last_contact_ms; /* monotonic; when a byte last came */
 };
 
@@ -70,8 +78,8 @@ void watch_global_cleanup(void);
  * to do (no such file, no such context, not in a cluster, a selector that does
  * not parse, ...). An API server that does not answer is not an error here.
  * The sink's ctx must outlive the close callback. */
-int watch_start(struct uv_loop_s *loop, const struct watch_config *config,
-	const struct sink *sink, struct watch **out, char *err, size_t err_len);
+int watch_start(struct uv_loop_s *loop, const struct watch_config *config, const struct sink *sink,
+	struct watch **out, char *err, size_t err_len);
 
 /* Check a label selector's syntax without starting anything. */
 int watch_selector_check(const char *text, char *err, size_t err_len);

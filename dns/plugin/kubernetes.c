@@ -171,6 +171,10 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.kubeconfig = options->kubeconfig,
 		.context = options->context,
 		.paths = (const char *const *)options->manifests,
+		/* Without memory for it the sessions go each their own way. */
+		.peers = host->shared
+				 ? host->shared(host->ctx, "kubernetes", sizeof(struct watch_peers))
+				 : NULL,
 	};
 	int rc;
 

@@ -67,7 +67,7 @@ def measure(options, folder):
     gen.main(["questions", str(options.names), questions])
     echo_port = free_port()
     # Room for dnsperf's hundreds of questions in flight is the default socket buffer.
-    echo = spawn(["taskset", "-c", SERVER_CORE, find_echo(options), str(echo_port)], os.path.join(folder, "echo.log"))
+    echo = spawn(["taskset", "-c", SERVER_CORE, find_echo(options), "-p", str(echo_port)], os.path.join(folder, "echo.log"))
     rounds = {"echo": [], "binnacle": []}
     try:
         with Server("binnacle", ["manifests " + manifests, "ttl 5"], options.binary, zones="cluster.local",

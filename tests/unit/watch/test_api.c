@@ -354,6 +354,51 @@ static void test_gate(void **state)
 	assert_int_equal(f->peer.requests, 3);
 }
 
+/* Two sessions, one server that is away: one of them probes, both are let go. */
+static void test_peers(void **state)
+{
+	const struct api_limits limits = {
+		.http = {.connect_ms = 5000, .head_ms = 5000}, .probe_ms = 8};
+	struct fixture *f = *state, *g = calloc(1, sizeof *g);
+	struct watch_peers peers = {NULL};
+	struct seen held[2] = {{.answer = true}, {.answer = true}};
+	struct seen first[2] = {{.retry = &held[0]}, {.retry = &held[1]}};
+
+	g->access.view = f->access.view;
+	snprintf(g->url, sizeof g->url, "%s", f->url);
+	uv_timer_init(&f->world.loop, &g->access.turn);
+	g->access.turn.data = &g->access;
+	assert_int_equal(
+		api_open(&f->world.loop, &g->access, "test", &limits, event, g, &g->api), 0);
+	g->transport = api_transport(g->api);
+	api_join(g->api, &peers);
+	api_join(f->api, &peers);
+	server_stop(f);
+	start(f, &first[0]);
+	start(g, &first[1]);
+	finish(f, &first[0]);
+	finish(f, &first[1]);
+	f->access.gets = g->access.gets = 0;
+	while (f->access.gets + g->access.gets < 8)
+		uv_run(&f->world.loop, UV_RUN_ONCE);
+	assert_true(f->access.gets == 0 || g->access.gets == 0);
+	server_return(f);
+	finish(f, &held[0]);
+	finish(f, &held[1]);
+	assert_int_equal(f->reachable, 1);
+	assert_int_equal(g->reachable, 1);
+	/* the one that goes leaves the other at work */
+	api_close(g->api, set_true, &g->closed);
+	assert_true(peer_world_run(&f->world, &g->closed));
+	assert_ptr_equal(peers.first, f->api);
+	uv_close((uv_handle_t *)&g->access.turn, NULL);
+	uv_run(&f->world.loop, UV_RUN_NOWAIT);
+	free(g);
+	/* peers dies with this function: f leaves it now */
+	api_close(f->api, set_true, &f->closed);
+	f->api = NULL;
+}
+
 static void test_two_outages(void **state)
 {
 	struct fixture *f = *state;
@@ -521,6 +566,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_warning_once_per_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_credentials_in_clear, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_gate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_outages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_black_hole, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancel_everywhere, setup, teardown),

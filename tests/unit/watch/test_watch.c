@@ -278,7 +278,8 @@ static void test_stats_from_another_thread(void **state)
 
 static void test_configurations_refused(void **state)
 {
-	static const struct {
+	const char *const paths[] = {"/nonexistent/demo", NULL};
+	const struct {
 		struct watch_config config;
 		const char *err; /* must be in it */
 	} rows[] = {
@@ -310,10 +311,7 @@ static void test_configurations_refused(void **state)
 			 .user_agent = "t",
 			 .kubeconfig = "/nonexistent/config"},
 			"/nonexistent/config"},
-		{{.source = WATCH_MANIFESTS,
-			 .kinds = 1,
-			 .paths = (const char *const[]){"/nonexistent/demo", NULL}},
-			"/nonexistent/demo"},
+		{{.source = WATCH_MANIFESTS, .kinds = 1, .paths = paths}, "/nonexistent/demo"},
 	};
 	struct fixture *f = *state;
 
