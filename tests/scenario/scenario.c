@@ -307,21 +307,22 @@ static void do_ask(struct scenario *s, char *rest)
 /* "www.example. 30 A 10.0.0.1", white space folded, as the files write it. */
 static char *record_text(const ldns_rr *rr)
 {
-	char *text = ldns_rr2str(rr);
-	char *out = calloc(1, strlen(text) + 8);
-	char *owner = strtok(text, " \t\n"), *ttl = strtok(NULL, " \t\n");
-	char *part;
+	char *text = ldns_rr2str(rr), *part, *rest = text;
+	char *out = NULL;
+	size_t len = 0;
+	unsigned field = 0;
+	FILE *stream = open_memstream(&out, &len);
 
-	strtok(NULL, " \t\n"); /* IN */
-	sprintf(out, "%s %s", owner, ttl);
-	for (part = strtok(NULL, " \t\n"); part; part = strtok(NULL, " \t\n")) {
-		strcat(out, " ");
-		strcat(out, part);
+	if (!text || !stream)
+		abort();
+	for (; (part = strtok_r(rest, " \t\n", &rest)); field++) {
+		if (field != 2) /* IN */
+			fprintf(stream, "%s%s", field ? " " : "", part);
+		if (field == 3 && strcmp(part, "SOA") == 0)
+			break;
 	}
+	fclose(stream);
 	free(text);
-	part = strstr(out, " SOA ");
-	if (part)
-		part[4] = '\0';
 	return out;
 }
 
@@ -348,6 +349,8 @@ static void section_check(struct scenario *s, int section, const ldns_rr_list *l
 			section_names[section], e->exact[section]);
 		if ((size_t)e->exact[section] != count)
 			fail(s, e->line, more, NULL);
+		for (size_t i = 0; i < count; i++)
+			free(got[i]);
 		e->count[section] = count = 0;
 	}
 	qsort(got, count, sizeof *got, text_compare);
@@ -370,6 +373,15 @@ static void section_check(struct scenario *s, int section, const ldns_rr_list *l
 		free(got[i]);
 }
 
+static void expected_free(struct expected *e)
+{
+	for (int section = 0; section < 3; section++) {
+		for (size_t i = 0; i < RECORDS_MAX; i++)
+			free(e->records[section][i]);
+	}
+	*e = (struct expected){.asked = false};
+}
+
 static void answer_check(struct scenario *s)
 {
 	struct expected *e = &s->expected;
@@ -378,10 +390,10 @@ static void answer_check(struct scenario *s)
 
 	if (!e->asked)
 		return;
-	e->asked = false;
 	s->checks++;
 	if (ldns_wire2pkt(&packet, s->reply, s->reply_len) != LDNS_STATUS_OK) {
 		fail(s, e->line, "ldns cannot read the reply", NULL);
+		expected_free(e);
 		return;
 	}
 	rcode_to_text((uint16_t)ldns_pkt_get_rcode(packet), rcode);
@@ -396,6 +408,7 @@ static void answer_check(struct scenario *s)
 	section_check(s, 1, ldns_pkt_authority(packet));
 	section_check(s, 2, ldns_pkt_additional(packet));
 	ldns_pkt_free(packet);
+	expected_free(e);
 }
 
 static void do_rcode(struct scenario *s, char *rest)
@@ -518,6 +531,8 @@ int main(int argc, char **argv)
 	fclose(file);
 	epoch_thread_stop();
 	cluster_free(s.cluster);
+	for (size_t i = 0; i < s.namespace_count; i++)
+		free(s.namespaces[i]);
 	printf("%s: %u checks, %u failed\n", s.file, s.checks, s.failures);
 	return s.failures || !s.checks ? 1 : 0;
 }

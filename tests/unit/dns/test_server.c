@@ -26,6 +26,8 @@ struct world {
 	size_t len;
 };
 
+static unsigned test_number;
+
 static void file_write(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -35,26 +37,35 @@ static void file_write(const char *path, const char *text)
 	fclose(file);
 }
 
-static uint16_t free_port(int type)
+/* A port that nobody has for either transport, below those that the kernel gives
+ * out by itself, so that no test beside this one gets it meanwhile. */
+static uint16_t free_port(unsigned *seed)
 {
 	struct sockaddr_in address = {
 		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof address;
-	int fd = socket(AF_INET, type, 0);
 
-	bind(fd, (struct sockaddr *)&address, len);
-	getsockname(fd, (struct sockaddr *)&address, &len);
-	close(fd);
-	return ntohs(address.sin_port);
+	for (;;) {
+		int udp = socket(AF_INET, SOCK_DGRAM, 0), tcp = socket(AF_INET, SOCK_STREAM, 0);
+		bool taken;
+
+		address.sin_port = htons((uint16_t)(20000 + rand_r(seed) % 10000));
+		taken = bind(udp, (struct sockaddr *)&address, sizeof address) < 0 ||
+			bind(tcp, (struct sockaddr *)&address, sizeof address) < 0;
+		close(udp);
+		close(tcp);
+		if (!taken)
+			return ntohs(address.sin_port);
+	}
 }
 
 static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof *world);
+	unsigned seed = (unsigned)getpid() + test_number++;
 
-	world->port = free_port(SOCK_DGRAM);
+	world->port = free_port(&seed);
 	do
-		world->http_port = free_port(SOCK_STREAM);
+		world->http_port = free_port(&seed);
 	while (world->http_port == world->port);
 	strcpy(world->dir, "/tmp/test_server.XXXXXX");
 	if (!mkdtemp(world->dir))

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A list or a watch as an API server, or somebody in its place, sends it. The
+ * first byte chooses the mode (bit 0) and the resource, the second seeds the
+ * splits. However the bytes are split, the same frames must come out, and what is
+ * decoded from them must lie inside its one allocation. */
+
+#include "watch/decode.h"
+#include "watch/frames.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
+	} while (0)
+
+static const struct frames_limits limits = {1u << 20, 256};
+
+struct run {
+	enum resource resource;
+	uint64_t hash;
+	unsigned frames;
+};
+
+static void inside(const struct object *object, const char *text)
+{
+	const char *start = (const char *)object;
+
+	CHECK(text >= start && text + strlen(text) < start + object->size);
+}
+
+static void hostnames_check(
+	const struct object *object, const char *const *hostnames, uint32_t count)
+{
+	for (uint32_t i = 0; hostnames && i < count; i++) {
+		if (hostnames[i])
+			inside(object, hostnames[i]);
+	}
+}
+
+static void slice_check(const struct endpoint_slice *slice)
+{
+	const size_t bytes = 4 * (size_t)slice->v4_count + 16 * (size_t)slice->v6_count;
+
+	inside(&slice->head, slice->service);
+	CHECK(*slice->service);
+	CHECK(sizeof *slice + bytes < slice->head.size);
+	hostnames_check(&slice->head, slice->v4_hostnames, slice->v4_count);
+	hostnames_check(&slice->head, slice->v6_hostnames, slice->v6_count);
+}
+
+static void object_check(enum resource resource, const struct object *object)
+{
+	CHECK(object->kind == resource_table[resource].kind);
+	inside(object, object->ns);
+	inside(object, object->name);
+	CHECK(*object->name);
+	CHECK(object_same(object, object));
+	if (object->kind == KIND_SLICE)
+		slice_check((const struct endpoint_slice *)object);
+}
+
+static void document_check(enum resource resource, const char *json, size_t len)
+{
+	char why[DECODE_WHY_MAX] = "";
+	struct object *object = NULL;
+	struct decode_meta meta;
+	enum decode_result result = decode_object(resource, json, len, &object, why);
+
+	CHECK(memchr(why, '\0', sizeof why));
+	CHECK((result == DECODE_OK) == (object != NULL));
+	CHECK(result == DECODE_OK || why[0]);
+	if (object)
+		object_check(resource, object);
+	object_free(object);
+	object = NULL;
+	if (decode_identity(resource, json, len, &object, why) == DECODE_OK)
+		inside(object, object->name);
+	else
+		CHECK(result != DECODE_OK);
+	object_free(object);
+	if (decode_meta(json, len, &meta) == DECODE_OK)
+		free(meta.continue_token);
+}
+
+static int on_frame(void *user, const struct frame *frame)
+{
+	struct run *run = user;
+
+	run->frames++;
+	run->hash = run->hash * 31 + frame->type;
+	if (frame->type == FRAME_EVENT) {
+		for (const char *p = frame->event; *p; p++)
+			run->hash = run->hash * 31 + (unsigned char)*p;
+	}
+	for (size_t i = 0; i < frame->len; i++)
+		run->hash = run->hash * 31 + (unsigned char)frame->json[i];
+	CHECK(frame->len >= 2 && frame->json[0] == '{');
+	document_check(run->resource, frame->json, frame->len);
+	return 0;
+}
+
+/* seed 0: in one piece. Each piece is a copy of exactly its length. */
+static int run_split(struct run *run, enum frames_mode mode, const uint8_t *data, size_t size,
+	unsigned seed)
+{
+	struct frames *frames = frames_new(mode, &limits, on_frame, run);
+	uint32_t state = seed;
+	int error = 0;
+
+	CHECK(frames);
+	while (size > 0 && error == 0) {
+		size_t piece = size;
+		char *copy;
+
+		state = state * 1664525 + 1013904223;
+		if (seed)
+			piece = 1 + (state >> 16) % (seed < 64 ? seed : 3 * (size_t)seed);
+		piece = piece < size ? piece : size;
+		copy = malloc(piece);
+		CHECK(copy);
+		memcpy(copy, data, piece);
+		error = frames_feed(frames, copy, piece);
+		free(copy);
+		data += piece;
+		size -= piece;
+	}
+	CHECK(error == 0 || error == -EBADMSG || error == -EMSGSIZE);
+	error = frames_end(frames);
+	frames_free(frames);
+	return error;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct run whole = {0}, split = {0};
+	enum frames_mode mode;
+	unsigned seed;
+
+	if (size < 2)
+		return 0;
+	mode = data[0] & 1 ? FRAMES_STREAM : FRAMES_LIST;
+	whole.resource = split.resource = (enum resource)((data[0] >> 1) % RESOURCE_COUNT);
+	seed = data[1];
+	CHECK(run_split(&whole, mode, data + 2, size - 2, 0) ==
+		run_split(&split, mode, data + 2, size - 2, seed ? seed : 1));
+	CHECK(whole.frames == split.frames && whole.hash == split.hash);
+	return 0;
+}

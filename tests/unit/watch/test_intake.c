@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What reaches the sink, and what a body has been; the rest is played by
+ * test_reflector.c. */
+
+#include "watch/intake.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+	struct intake intake;
+	struct sink sink;
+	char log[1024];
+	bool fail, stop;
+};
+
+static void log_add(struct fixture *f, const char *what, const char *name)
+{
+	const size_t len = strlen(f->log);
+
+	snprintf(f->log + len, sizeof f->log - len, "%s%s%s", len ? " " : "", what, name);
+	if (f->stop)
+		f->intake.stopped = true;
+}
+
+static void on_begin(void *ctx, enum object_kind kind)
+{
+	(void)kind;
+	log_add(ctx, "begin", "");
+}
+
+static int on_upsert(void *ctx, struct object *object)
+{
+	struct fixture *f = ctx;
+
+	log_add(f, "+", object->name);
+	object_free(object);
+	return f->fail ? -12 : 0;
+}
+
+static void on_remove(
+	void *ctx, enum object_kind kind, const char *ns, const char *name, uint64_t version)
+{
+	(void)kind;
+	(void)ns;
+	(void)version;
+	log_add(ctx, "-", name);
+}
+
+static void on_end(void *ctx, enum object_kind kind, uint64_t version)
+{
+	(void)kind;
+	(void)version;
+	log_add(ctx, "end", "");
+}
+
+static void on_abort(void *ctx, enum object_kind kind)
+{
+	(void)kind;
+	log_add(ctx, "abort", "");
+}
+
+static void on_settle(void *ctx)
+{
+	log_add(ctx, "settle", "");
+}
+
+static void on_event(void *ctx, const struct watch_event *event)
+{
+	assert_int_equal(event->type, WATCH_OBJECT_REFUSED);
+	log_add(ctx, "refused:", event->name ? event->name : "?");
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+
+	f->sink = (struct sink){
+		f, on_begin, on_upsert, on_remove, on_end, on_abort, on_settle, on_event};
+	f->intake.sink = &f->sink;
+	f->intake.resource = RESOURCE_NAMESPACES;
+	*state = f;
+	return intake_init(&f->intake, NULL);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	intake_free(&f->intake);
+	free(f);
+	return 0;
+}
+
+static enum outcome bytes(struct fixture *f, const char *data)
+{
+	return intake_bytes(&f->intake, data, strlen(data));
+}
+
+static void told(struct fixture *f, const char *log)
+{
+	assert_string_equal(f->log, log);
+	f->log[0] = '\0';
+}
+
+#define A "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"3\"}}"
+#define ADDED_A "{\"type\":\"ADDED\",\"object\":" A "}"
+
+/* Settled once per batch, and at the end. */
+static void test_list(void **state)
+{
+	struct fixture *f = *state;
+
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	assert_int_equal(bytes(f, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":["),
+		OUTCOME_NONE);
+	told(f, "");
+	assert_int_equal(bytes(f, A "," A), OUTCOME_NONE);
+	told(f, "begin +a +a settle");
+	assert_int_equal(bytes(f, "]"), OUTCOME_NONE);
+	assert_int_equal(bytes(f, "}"), OUTCOME_NONE);
+	told(f, "");
+	assert_false(f->intake.completed);
+	assert_int_equal(intake_end(&f->intake), OUTCOME_WHOLE);
+	told(f, "end settle");
+	assert_true(f->intake.completed);
+	assert_int_equal(f->intake.version, 9);
+	assert_int_equal(atomic_load(&f->intake.counters.objects), 2);
+}
+
+/* A list under way goes on over pages, and not over anything else. */
+static void test_pages(void **state)
+{
+	struct fixture *f = *state;
+
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	bytes(f, "{\"items\":[" A "],\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"c\"}}");
+	assert_int_equal(intake_end(&f->intake), OUTCOME_PAGE);
+	told(f, "begin +a settle");
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	told(f, "");
+	bytes(f, "{\"items\":[" A "]");
+	told(f, "+a settle");
+	assert_int_equal(intake_end(&f->intake), OUTCOME_BROKEN);
+	intake_abort(&f->intake);
+	told(f, "abort settle");
+	intake_begin(&f->intake, INTAKE_STREAM_LIST, false);
+	bytes(f, ADDED_A);
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	told(f, "begin +a settle abort settle");
+}
+
+static void test_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	assert_int_equal(bytes(f, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"x\","
+				  "\"resourceVersion\":3}}}"),
+		OUTCOME_CORRUPT);
+	told(f, "refused:?");
+	assert_string_equal(f->intake.why, "Namespace x: resourceVersion is not a string");
+	assert_int_equal(atomic_load(&f->intake.counters.refused), 1);
+}
+
+static void test_no_memory(void **state)
+{
+	struct fixture *f = *state;
+
+	f->fail = true;
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	assert_int_equal(bytes(f, ADDED_A ADDED_A), OUTCOME_NO_MEMORY);
+	told(f, "+a settle");
+	assert_int_equal(f->intake.version, 0);
+}
+
+/* Stopped from inside a call: nothing more is told. */
+static void test_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	f->stop = true;
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	assert_int_equal(bytes(f, ADDED_A ADDED_A), OUTCOME_NONE);
+	told(f, "+a");
+}
+
+static void test_stream_errors(void **state)
+{
+	static const struct {
+		const char *status;
+		enum outcome outcome;
+	} rows[] = {
+		{"\"code\":410", OUTCOME_EXPIRED},
+		{"\"reason\":\"Expired\"", OUTCOME_EXPIRED},
+		{"\"reason\":\"Gone\"", OUTCOME_EXPIRED},
+		{"\"code\":429", OUTCOME_THROTTLED},
+		{"\"code\":504,\"message\":\"Too large resource version\"", OUTCOME_TOO_LARGE},
+		{"\"code\":500", OUTCOME_INTERNAL},
+		{"\"code\":403", OUTCOME_ERROR},
+		{"\"message\":\"?\"", OUTCOME_ERROR},
+		{"\"code\":\"410\"", OUTCOME_CORRUPT},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char event[256];
+
+		snprintf(event, sizeof event,
+			"{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",%s}}", rows[i].status);
+		intake_begin(&f->intake, INTAKE_WATCH, false);
+		assert_int_equal(bytes(f, event), rows[i].outcome);
+	}
+	told(f, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stream_errors, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
+}
