@@ -21,7 +21,7 @@ folder=
 wrong=0
 
 usage() {
-	sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
+	sed -n '3,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"
 }
 
 while [ $# -gt 0 ]; do

@@ -66,8 +66,9 @@ static bool kubernetes_ready(void *instance)
 
 static void kubernetes_event(void *user, const struct watch_event *event)
 {
-	(void)user;
-	kubernetes_event_log(event);
+	const struct kubernetes *kubernetes = user;
+
+	kubernetes_event_log(event, cluster_synced(kubernetes->cluster, event->kind));
 }
 
 /* This host's own addresses, for the NS record (the loopback's tell nobody

@@ -35,7 +35,8 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 	char err[COREFILE_ERROR_MAX]);
 void kubernetes_options_free(struct kubernetes_options *options);
 
-/* Say in the log what a watch told. Control loop's thread. */
-void kubernetes_event_log(const struct watch_event *event);
+/* Say in the log what a watch told. complete: the event's kind has had a first
+ * list, so that nothing is held back for it. Control loop's thread. */
+void kubernetes_event_log(const struct watch_event *event, bool complete);
 
 #endif

@@ -11,9 +11,17 @@
 
 #define NAME "kubernetes"
 
+/* An API server that has just started refuses everybody until it has read its
+ * own rules: with complete data that is nothing to wake anybody for. */
+#define FORBIDDEN_PATIENCE 5
+
 /* The same message again is told at the 1st, 10th, 100th ... time. */
-static bool repeat_is_worth_telling(unsigned repeats)
+static bool is_worth_telling(const struct watch_event *event, bool complete)
 {
+	unsigned repeats = event->repeats;
+
+	if (event->type == WATCH_FORBIDDEN && complete && repeats <= FORBIDDEN_PATIENCE)
+		return repeats == FORBIDDEN_PATIENCE;
 	if (repeats == 0)
 		return true;
 	while (repeats % 10 == 0)
@@ -94,14 +102,24 @@ static void log_refused_object(
 		event->ns ? event->ns : "?", event->name ? event->name : "?", detail);
 }
 
-void kubernetes_event_log(const struct watch_event *event)
+static void log_failed(
+	const struct watch_event *event, const char *verb, const char *kind, const char *detail)
+{
+	if (event->status)
+		log_write(LOG_WARNING, NAME, "%s %s: HTTP status %d: %s; trying again", verb, kind,
+			event->status, detail);
+	else
+		log_write(LOG_WARNING, NAME, "%s %s: %s; trying again", verb, kind, detail);
+}
+
+void kubernetes_event_log(const struct watch_event *event, bool complete)
 {
 	const char *kind = object_kind_name(event->kind);
 	const char *detail = event->detail ? event->detail : "no reason given";
 	const char *source = event->source ? event->source : "?";
 	const char *verb = event->verb ? event->verb : "list";
 
-	if (!repeat_is_worth_telling(event->repeats))
+	if (!is_worth_telling(event, complete))
 		return;
 	switch (event->type) {
 	case WATCH_SYNCED:
@@ -130,8 +148,7 @@ void kubernetes_event_log(const struct watch_event *event)
 			kind, detail);
 		break;
 	case WATCH_FAILED:
-		log_write(LOG_WARNING, NAME, "%s %s: HTTP status %d: %s; trying again", verb, kind,
-			event->status, detail);
+		log_failed(event, verb, kind, detail);
 		break;
 	case WATCH_OBJECT_REFUSED:
 		log_refused_object(event, kind, detail);

@@ -104,8 +104,8 @@ static int on_frame(void *user, const struct frame *frame)
 }
 
 /* seed 0: in one piece. Each piece is a copy of exactly its length. */
-static int run_split(struct run *run, enum frames_mode mode, const uint8_t *data, size_t size,
-	unsigned seed)
+static int run_split(
+	struct run *run, enum frames_mode mode, const uint8_t *data, size_t size, unsigned seed)
 {
 	struct frames *frames = frames_new(mode, &limits, on_frame, run);
 	uint32_t state = seed;

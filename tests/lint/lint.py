@@ -279,8 +279,10 @@ def rule_tests(tree):
 
 
 def rule_listed(tree):
-    """Every source file is in its folder's meson.build."""
+    """Every source file is in its folder's meson.build, the program's main in the top one."""
     for f in tree.ours(".c"):
+        if f == "dns/main.c" and "'dns/main.c'" in tree.text("meson.build"):
+            continue
         build = os.path.dirname(f) + "/meson.build"
         if build not in tree.files or "'%s'" % os.path.basename(f) not in tree.text(build):
             yield "%s: is not in %s" % (f, build)

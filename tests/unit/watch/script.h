@@ -69,7 +69,7 @@ struct world {
 	char log[LOG_MAX];
 	size_t log_len;
 	bool unsettled;
-	bool stopped; /* the reflector has ended the last call by itself */
+	bool stopped;         /* the reflector has ended the last call by itself */
 	const char *close_at; /* close the reflector when the sink is told this */
 	unsigned fail_upserts;
 	const char *line; /* for messages */
@@ -87,8 +87,8 @@ static inline void world_log(struct world *world, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	world->log_len += (size_t)snprintf(world->log + world->log_len,
-		LOG_MAX - world->log_len, "%s", before ? " " : "");
+	world->log_len += (size_t)snprintf(
+		world->log + world->log_len, LOG_MAX - world->log_len, "%s", before ? " " : "");
 	world->log_len += (size_t)vsnprintf(
 		world->log + world->log_len, LOG_MAX - world->log_len, format, args);
 	va_end(args);

@@ -26,8 +26,9 @@ static const struct {
 } rows[] = {
 	{401, -1, false, "application/json", "{\"kind\":\"Status\",\"message\":\"Unauthorized\"}",
 		OUTCOME_UNAUTHORIZED, -1, "Unauthorized"},
-	{403, -1, false, "application/json", "{\"kind\":\"Status\",\"message\":\"no \\\"list\\\"\"}",
-		OUTCOME_FORBIDDEN, -1, "no \"list\""},
+	{403, -1, false, "application/json",
+		"{\"kind\":\"Status\",\"message\":\"no \\\"list\\\"\"}", OUTCOME_FORBIDDEN, -1,
+		"no \"list\""},
 	{404, -1, false, "text/plain", "404 page not found\n", OUTCOME_MISSING, -1,
 		"HTTP 404: 404 page not found"},
 	{410, -1, false, "", "", OUTCOME_EXPIRED, -1, "HTTP 410"},
@@ -86,7 +87,8 @@ static void test_offers(void **state)
 	} offers[] = {
 		{"{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
 			OUTCOME_WHOLE},
-		{"{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"a\"}]}", OUTCOME_MISSING},
+		{"{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":\"a\"}]}",
+			OUTCOME_MISSING},
 		{"{\"kind\":\"APIResourceList\",\"resources\":null}", OUTCOME_MISSING},
 		{"{\"kind\":\"APIResourceList\",\"resources\":7}", OUTCOME_CORRUPT},
 		{"{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":1}]}", OUTCOME_CORRUPT},

@@ -21,8 +21,7 @@ static void test_doubles_to_the_cap(void **state)
 	for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
 		assert_int_equal(backoff_next(&low, 1000 + i, 0), expected[i]);
 		/* [d, 2d) */
-		assert_int_equal(
-			backoff_next(&high, 1000 + i, UINT32_MAX), 2 * expected[i] - 1);
+		assert_int_equal(backoff_next(&high, 1000 + i, UINT32_MAX), 2 * expected[i] - 1);
 	}
 }
 

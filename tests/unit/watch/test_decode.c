@@ -165,11 +165,13 @@ static const struct row services[] = {
 	{"{" META "}", "d/web@7 cluster"},
 	{"{" META ",\"spec\":null}", "d/web@7 cluster"},
 	{"{" META ",\"spec\":{\"clusterIP\":\"10.0.0.1\"}}", "d/web@7 cluster 10.0.0.1"},
-	{"{" META ",\"spec\":{\"clusterIP\":\"10.0.0.1\",\"clusterIPs\":[\"10.0.0.1\",\"fd00::1\"]}}",
+	{"{" META
+	 ",\"spec\":{\"clusterIP\":\"10.0.0.1\",\"clusterIPs\":[\"10.0.0.1\",\"fd00::1\"]}}",
 		"d/web@7 cluster 10.0.0.1 fd00::1"},
 	{"{" META ",\"spec\":{\"clusterIP\":\"10.0.0.1\",\"clusterIPs\":[]}}",
 		"d/web@7 cluster 10.0.0.1"},
-	{"{" META ",\"spec\":{\"type\":\"NodePort\",\"clusterIP\":\"10.0.0.1\",\"clusterIPs\":null}}",
+	{"{" META
+	 ",\"spec\":{\"type\":\"NodePort\",\"clusterIP\":\"10.0.0.1\",\"clusterIPs\":null}}",
 		"d/web@7 cluster 10.0.0.1"},
 	{"{" META ",\"spec\":{\"type\":\"LoadBalancer\",\"clusterIP\":\"\"}}", "d/web@7 cluster"},
 	{"{" META ",\"spec\":{\"clusterIP\":\"None\"}}", "d/web@7 headless"},
@@ -199,7 +201,7 @@ static const struct row services[] = {
 #define LABELED(label)                                                                             \
 	"\"metadata\":{\"name\":\"s\",\"namespace\":\"d\",\"resourceVersion\":\"7\",\"labels\":{"  \
 	"\"kubernetes.io/service-name\":" label "}}"
-#define SLICE(rest) "{" LABELED("\"web\"") ",\"addressType\":\"IPv4\"" rest "}"
+#define SLICE(rest)          "{" LABELED("\"web\"") ",\"addressType\":\"IPv4\"" rest "}"
 #define ENDPOINTS(endpoints) SLICE(",\"endpoints\":[" endpoints "]")
 
 static const struct row slices[] = {
@@ -211,8 +213,10 @@ static const struct row slices[] = {
 	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"],\"conditions\":null},"
 		   "{\"addresses\":[\"10.1.0.2\"],\"conditions\":{}},"
 		   "{\"addresses\":[\"10.1.0.3\"],\"conditions\":{\"ready\":null}},"
-		   "{\"addresses\":[\"10.1.0.4\"],\"conditions\":{\"ready\":true,\"terminating\":true}},"
-		   "{\"addresses\":[\"10.1.0.5\"],\"conditions\":{\"ready\":false,\"serving\":true}}"),
+		   "{\"addresses\":[\"10.1.0.4\"],\"conditions\":{\"ready\":true,\"terminating\":"
+		   "true}},"
+		   "{\"addresses\":[\"10.1.0.5\"],\"conditions\":{\"ready\":false,\"serving\":true}"
+		   "}"),
 		"d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4 unready 1"},
 	/* all addresses of an endpoint, duplicates too; one hostname for all of them */
 	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"10.1.0.1\",\"10.1.0.2\"],\"hostname\":\"a\"},"
@@ -223,7 +227,8 @@ static const struct row slices[] = {
 		   "{\"addresses\":[\"::1\",\"127.0.0.1\",\"::ffff:10.1.0.9\"]}"),
 		"d/s@7 of web v4 10.1.0.1=a 127.0.0.1 10.1.0.9 v6 fd00::1=a ::1"},
 	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"10.1.0.999\"]}"),
-		"d/s@7 of web v4 10.1.0.1; EndpointSlice d/s: address \"10.1.0.999\" cannot be used"},
+		"d/s@7 of web v4 10.1.0.1; EndpointSlice d/s: address \"10.1.0.999\" cannot be "
+		"used"},
 	{ENDPOINTS("{\"addresses\":[\"fe80::1%eth0\",\"\"]}"),
 		"INVALID EndpointSlice d/s: address \"fe80::1%eth0\" and 1 more cannot be used"},
 	{"{" LABELED("\"web\"") ",\"addressType\":\"IP\",\"endpoints\":[{\"addresses\":["
@@ -270,7 +275,8 @@ static const struct row endpoints[] = {
 		"SKIP Endpoints d/l: a lock of a leader election"},
 	{"{" META ",\"subsets\":[{\"addresses\":[{}]}]}",
 		"INVALID Endpoints d/web: address \"\" cannot be used"},
-	{"{" META ",\"subsets\":[7]}", "INVALID Endpoints d/web: an entry of subsets is not an object"},
+	{"{" META ",\"subsets\":[7]}",
+		"INVALID Endpoints d/web: an entry of subsets is not an object"},
 	{"{" META ",\"subsets\":[{\"addresses\":[7]}]}",
 		"INVALID Endpoints d/web: an entry of addresses is not an object"},
 	{"{" META ",\"subsets\":[{\"notReadyAddresses\":7}]}",
@@ -353,12 +359,13 @@ static void test_limits(void **state)
 	snprintf(json, sizeof json,
 		"{" META ",\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"%s\"}}", name);
 	assert_non_null(strstr(decode(RESOURCE_SERVICES, json), "longer than a DNS name"));
-	len = (size_t)snprintf(json, sizeof json, "{" META ",\"spec\":{\"clusterIPs\":[\"10.0.0.1\"");
+	len = (size_t)snprintf(
+		json, sizeof json, "{" META ",\"spec\":{\"clusterIPs\":[\"10.0.0.1\"");
 	for (unsigned i = 0; i < 255; i++)
 		len += (size_t)snprintf(json + len, sizeof json - len, ",\"10.0.0.1\"");
 	snprintf(json + len, sizeof json - len, "]}}");
-	assert_string_equal(decode(RESOURCE_SERVICES, json),
-		"INVALID Service d/web: more than 255 addresses");
+	assert_string_equal(
+		decode(RESOURCE_SERVICES, json), "INVALID Service d/web: more than 255 addresses");
 }
 
 /* Nesting beyond cJSON's limit is refused, not a stack overflow. */
@@ -395,8 +402,7 @@ static void test_identity(void **state)
 		inside(object, object->name, 4);
 		object_free(object);
 		object = NULL;
-		assert_int_equal(
-			decode_identity((enum resource)resource, "{}", 2, &object, why),
+		assert_int_equal(decode_identity((enum resource)resource, "{}", 2, &object, why),
 			DECODE_INVALID);
 		assert_non_null(strstr(why, "metadata.name is missing"));
 		assert_int_equal(decode_identity((enum resource)resource, "{", 1, &object, why),
@@ -426,8 +432,8 @@ static void test_size(void **state)
 {
 	char json[16384], why[DECODE_WHY_MAX];
 	struct object *object = NULL;
-	size_t len = (size_t)snprintf(json, sizeof json, "{" LABELED("\"web\"")
-		",\"addressType\":\"IPv4\",\"endpoints\":[");
+	size_t len = (size_t)snprintf(json, sizeof json,
+		"{" LABELED("\"web\"") ",\"addressType\":\"IPv4\",\"endpoints\":[");
 
 	(void)state;
 	for (unsigned i = 0; i < 150; i++)
@@ -435,8 +441,8 @@ static void test_size(void **state)
 			"%s{\"addresses\":[\"10.0.0.%u\"]}", i ? "," : "", i);
 	len += (size_t)snprintf(json + len, sizeof json - len, "]}");
 	assert_int_equal(decode_object(RESOURCE_SLICES, json, len, &object, why), DECODE_OK);
-	assert_int_equal(object->size, sizeof(struct endpoint_slice) + 600 + sizeof "web" +
-		sizeof "d" + sizeof "s");
+	assert_int_equal(object->size,
+		sizeof(struct endpoint_slice) + 600 + sizeof "web" + sizeof "d" + sizeof "s");
 	object_free(object);
 }
 

@@ -123,8 +123,8 @@ static void test_long_texts(void **state)
 	struct decode_meta out;
 
 	(void)state;
-	snprintf(json, sizeof json, "{\"kind\":\"Status\",\"reason\":\"%01000d\",\"message\":\"%01000d\"}",
-		0, 0);
+	snprintf(json, sizeof json,
+		"{\"kind\":\"Status\",\"reason\":\"%01000d\",\"message\":\"%01000d\"}", 0, 0);
 	assert_int_equal(meta(json, &out), DECODE_OK);
 	assert_int_equal(strlen(out.reason), sizeof out.reason - 1);
 	assert_int_equal(strlen(out.message), sizeof out.message - 1);
@@ -132,8 +132,9 @@ static void test_long_texts(void **state)
 
 static void test_offers(void **state)
 {
-	static const char list[] = "{\"kind\":\"APIResourceList\",\"groupVersion\":\"discovery.k8s.io/v1\","
-				   "\"resources\":[{\"name\":\"endpointslices\",\"namespaced\":true}]}";
+	static const char list[] =
+		"{\"kind\":\"APIResourceList\",\"groupVersion\":\"discovery.k8s.io/v1\","
+		"\"resources\":[{\"name\":\"endpointslices\",\"namespaced\":true}]}";
 
 	(void)state;
 	assert_int_equal(decode_offers(list, strlen(list), "endpointslices"), DECODE_OK);

@@ -95,25 +95,31 @@ static const struct {
 		"item {\"a\":\"\\\\\"}|item {\"b\":\"\\\"}\\u007d\xc3\xa9{\"}", 0},
 	/* managedFields */
 	{FRAMES_LIST,
-		"{\"items\":[{\"metadata\":{\"managedFields\":[{\"f:a\":{\"}\":\"]\"}}],\"n\":1}}]}",
+		"{\"items\":[{\"metadata\":{\"managedFields\":[{\"f:a\":{\"}\":\"]\"}}],\"n\":1}}]"
+		"}",
 		"item {\"metadata\":{\"managedFields\":null,\"n\":1}}", 0},
 	{FRAMES_LIST, "{\"items\":[{\"metadata\":{\"n\":1,\"managedFields\" : {\"a\":1} }}]}",
 		"item {\"metadata\":{\"n\":1,\"managedFields\" :null}}", 0},
 	{FRAMES_LIST, "{\"items\":[{\"metadata\":{\"managedFields\":\"a,}\",\"b\":7}},{\"x\":1}]}",
 		"item {\"metadata\":{\"managedFields\":null,\"b\":7}}|item {\"x\":1}", 0},
-	{FRAMES_LIST, "{\"items\":[{\"m\":{\"l\":{\"managedFields\":1}},\"n\":[\"managedFields\",2]}]}",
+	{FRAMES_LIST,
+		"{\"items\":[{\"m\":{\"l\":{\"managedFields\":1}},\"n\":[\"managedFields\",2]}]}",
 		"item {\"m\":{\"l\":{\"managedFields\":1}},\"n\":[\"managedFields\",2]}", 0},
 	{FRAMES_LIST, "{\"items\":[{\"m\":{\"a\":\"managedFields\",\"managedFieldsX\":1}}]}",
 		"item {\"m\":{\"a\":\"managedFields\",\"managedFieldsX\":1}}", 0},
 	/* streams */
-	{FRAMES_STREAM, "{\"type\":\"ADDED\",\"object\":{\"a\":1}}\n{\"type\":\"DELETED\",\"object\":{}}\n",
+	{FRAMES_STREAM,
+		"{\"type\":\"ADDED\",\"object\":{\"a\":1}}\n{\"type\":\"DELETED\",\"object\":{}}\n",
 		"ADDED {\"a\":1}|DELETED {}", 0},
-	{FRAMES_STREAM, "{\"object\":{\"a\":{}},\"x\":[{}],\"type\":\"ADDED\"}{\"type\":\"B\",\"object\":{}}",
+	{FRAMES_STREAM,
+		"{\"object\":{\"a\":{}},\"x\":[{}],\"type\":\"ADDED\"}{\"type\":\"B\",\"object\":{}"
+		"}",
 		"ADDED {\"a\":{}}|B {}", 0},
 	{FRAMES_STREAM, "{\n  \"type\": \"ADDED\",\n  \"object\": {\n    \"a\": [\n 1\n]\n  }\n}\n",
 		"ADDED {\n    \"a\": [\n 1\n]\n  }", 0},
 	{FRAMES_STREAM,
-		"{\"type\":\"A\",\"object\":{\"metadata\":{\"managedFields\":[1,2],\"z\":[\"q\"]}}}",
+		"{\"type\":\"A\",\"object\":{\"metadata\":{\"managedFields\":[1,2],\"z\":[\"q\"]}}"
+		"}",
 		"A {\"metadata\":{\"managedFields\":null,\"z\":[\"q\"]}}", 0},
 	{FRAMES_STREAM, "{\"type\":\"A_TYPE_THAT_IS_LONGER_THAN_ANY_WE_KNOW\",\"object\":{}}",
 		"A_TYPE_THAT_IS_LONGER_THAN_ANY_ {}", 0},
@@ -166,14 +172,12 @@ static void test_every_split(void **state)
 		struct heard heard;
 
 		for (size_t cut = 0; cut <= len; cut++) {
-			assert_int_equal(
-				run(cases[i].mode, cases[i].data, cut, 0, NULL, &heard),
+			assert_int_equal(run(cases[i].mode, cases[i].data, cut, 0, NULL, &heard),
 				cases[i].error);
 			assert_string_equal(heard.text, cases[i].frames);
 		}
 		for (size_t piece = 1; piece < 9; piece++) {
-			assert_int_equal(
-				run(cases[i].mode, cases[i].data, 0, piece, NULL, &heard),
+			assert_int_equal(run(cases[i].mode, cases[i].data, 0, piece, NULL, &heard),
 				cases[i].error);
 			assert_string_equal(heard.text, cases[i].frames);
 		}
@@ -211,9 +215,10 @@ static void test_size_cap(void **state)
 		assert_int_equal(run(FRAMES_LIST, "{\"x\":{\"a\":\"1234567890123456789\"}}", 0,
 					 piece, &limits, &heard),
 			0);
-		assert_int_equal(run(FRAMES_STREAM,
-					 "{\"type\":\"A\",\"object\":{\"m\":{\"managedFields\":[1]}}}",
-					 0, piece, &limits, &heard),
+		assert_int_equal(
+			run(FRAMES_STREAM,
+				"{\"type\":\"A\",\"object\":{\"m\":{\"managedFields\":[1]}}}", 0,
+				piece, &limits, &heard),
 			-EMSGSIZE);
 	}
 }

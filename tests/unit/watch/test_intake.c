@@ -111,7 +111,7 @@ static void told(struct fixture *f, const char *log)
 	f->log[0] = '\0';
 }
 
-#define A "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"3\"}}"
+#define A       "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"3\"}}"
 #define ADDED_A "{\"type\":\"ADDED\",\"object\":" A "}"
 
 /* Settled once per batch, and at the end. */
@@ -120,8 +120,8 @@ static void test_list(void **state)
 	struct fixture *f = *state;
 
 	intake_begin(&f->intake, INTAKE_LIST, false);
-	assert_int_equal(bytes(f, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":["),
-		OUTCOME_NONE);
+	assert_int_equal(
+		bytes(f, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":["), OUTCOME_NONE);
 	told(f, "");
 	assert_int_equal(bytes(f, A "," A), OUTCOME_NONE);
 	told(f, "begin +a +a settle");

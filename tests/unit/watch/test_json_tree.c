@@ -24,7 +24,8 @@ static int setup(void **state)
 	static const char json[] =
 		"{\"text\":\"x\",\"empty\":\"\",\"none\":null,\"yes\":true,\"no\":false,\"n\":7.9,"
 		"\"big\":3e9,\"minus\":-1,\"list\":[\"a\",1],\"map\":{\"k\":\"v\"},"
-		"\"version\":\"18446744073709551615\",\"over\":\"18446744073709551616\",\"hex\":\"0x1\"}";
+		"\"version\":\"18446744073709551615\",\"over\":\"18446744073709551616\",\"hex\":"
+		"\"0x1\"}";
 
 	memset(&fixture, 0, sizeof fixture);
 	fixture.d.why = fixture.why;
@@ -59,8 +60,8 @@ static void test_reads(void **state)
 	assert_int_equal(tree_number(d, f->tree, "absent", -1), -1);
 	assert_true(tree_version(d, f->tree, "version") == UINT64_MAX);
 	assert_int_equal(tree_version(d, f->tree, "empty"), 0);
-	assert_string_equal(item_text(d, cJSON_GetArrayItem(tree_list(d, f->tree, "list"), 0), "l"),
-		"a");
+	assert_string_equal(
+		item_text(d, cJSON_GetArrayItem(tree_list(d, f->tree, "list"), 0), "l"), "a");
 	assert_int_equal(d->result, DECODE_OK);
 	assert_string_equal(d->why, "");
 }
@@ -140,8 +141,8 @@ static void test_parse(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		cJSON *tree = NULL;
 
-		assert_int_equal(tree_parse(rows[i].json, strlen(rows[i].json), &tree, why),
-			rows[i].result);
+		assert_int_equal(
+			tree_parse(rows[i].json, strlen(rows[i].json), &tree, why), rows[i].result);
 		assert_int_equal(tree != NULL, rows[i].result == DECODE_OK);
 		cJSON_Delete(tree);
 	}

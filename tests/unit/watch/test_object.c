@@ -14,8 +14,7 @@ static struct object *make(enum resource resource, const char *json)
 	char why[DECODE_WHY_MAX];
 	struct object *object = NULL;
 
-	assert_int_equal(
-		decode_object(resource, json, strlen(json), &object, why), DECODE_OK);
+	assert_int_equal(decode_object(resource, json, strlen(json), &object, why), DECODE_OK);
 	return object;
 }
 
@@ -68,8 +67,10 @@ static void test_slices(void **state)
 	assert_false(same(RESOURCE_SLICES, SLICE(READY("10.0.0.1") "," READY("10.0.0.2")),
 		SLICE(READY("10.0.0.2") "," READY("10.0.0.1"))));
 	assert_false(same(RESOURCE_SLICES, SLICE(READY("10.0.0.1")), SLICE("")));
-	assert_false(same(RESOURCE_SLICES, SLICE(READY("10.0.0.1")), SLICE(NAMED("10.0.0.1", "a"))));
-	assert_false(same(RESOURCE_SLICES, SLICE(NAMED("fd00::1", "a")), SLICE(NAMED("fd00::1", "b"))));
+	assert_false(
+		same(RESOURCE_SLICES, SLICE(READY("10.0.0.1")), SLICE(NAMED("10.0.0.1", "a"))));
+	assert_false(
+		same(RESOURCE_SLICES, SLICE(NAMED("fd00::1", "a")), SLICE(NAMED("fd00::1", "b"))));
 	assert_true(same(RESOURCE_SLICES, SLICE(NAMED("10.0.0.1", "a") "," READY("10.0.0.2")),
 		SLICE(NAMED("10.0.0.1", "a") "," READY("10.0.0.2"))));
 	assert_false(same(RESOURCE_SLICES, SLICE(""), SLICE("{\"conditions\":{\"ready\":false}}")));
@@ -85,7 +86,8 @@ static void test_others(void **state)
 	object_free(pod);
 	object_free(service);
 	object_free(NULL);
-	assert_false(same(RESOURCE_PODS, POD("{\"ip\":\"10.0.0.1\"}"), POD("{\"ip\":\"10.0.0.2\"}")));
+	assert_false(
+		same(RESOURCE_PODS, POD("{\"ip\":\"10.0.0.1\"}"), POD("{\"ip\":\"10.0.0.2\"}")));
 	assert_true(same(RESOURCE_NAMESPACES, META("n", "1") "}", META("n", "2") "}"));
 	assert_false(same(RESOURCE_NAMESPACES, META("n", "1") "}", META("m", "1") "}"));
 }

@@ -12,8 +12,7 @@
 #include "script.h"
 
 /* A server that has streamed lists, up to the watch from version 10. */
-#define STREAMED                                                                                   \
-	"get STREAM", "head 200", "add a@5", "endmark 10", "sink begin +a@5 end@10 SYNCED"
+#define STREAMED "get STREAM", "head 200", "add a@5", "endmark 10", "sink begin +a@5 end@10 SYNCED"
 /* A server that has not. */
 #define REFUSES_STREAM "get STREAM", "head 422", "status 422 Invalid forbidden", "done"
 #define LISTED                                                                                     \
@@ -29,18 +28,18 @@ struct scenario {
 
 /* How a first list is made, and how the watch goes on. */
 static const struct scenario lists[] = {
-	{"streamed list becomes the watch", {STREAMED, "add b@11", "sink +b@11", "done", "get WATCH 11"}},
+	{"streamed list becomes the watch",
+		{STREAMED, "add b@11", "sink +b@11", "done", "get WATCH 11"}},
 	{"streamed list with live changes",
 		{"get STREAM", "head 200", "add a@7", "add b@3", "mod a@9", "del b@10", "mark 9",
 			"endmark 12", "sink begin +a@7 +b@3 +a@9 -b@10 end@12 SYNCED", "done",
 			"get WATCH 12"}},
 	{"list and watch", {LISTED}},
-	{"pages",
-		{REFUSES_STREAM, "get LIST", "head 200", "page 10 t/1= a@5", "done",
-			"get /api/v1/namespaces?limit=500&continue=t%2F1%3D", "head 200",
-			"page 10 t2 b@6", "done", "get /api/v1/namespaces?limit=500&continue=t2",
-			"head 200", "list 10", "done", "sink begin +a@5 +b@6 end@10 SYNCED",
-			"get WATCH 10"}},
+	{"pages", {REFUSES_STREAM, "get LIST", "head 200", "page 10 t/1= a@5", "done",
+			  "get /api/v1/namespaces?limit=500&continue=t%2F1%3D", "head 200",
+			  "page 10 t2 b@6", "done", "get /api/v1/namespaces?limit=500&continue=t2",
+			  "head 200", "list 10", "done", "sink begin +a@5 +b@6 end@10 SYNCED",
+			  "get WATCH 10"}},
 	{"list without items and with null items",
 		{REFUSES_STREAM, "get LIST", "head 200",
 			"raw {\"items\":null,\"metadata\":{\"resourceVersion\":\"10\"}}", "done",
@@ -69,7 +68,8 @@ static const struct scenario rows[] = {
 			"get WATCH 20"}},
 	{"LIST truncated",
 		{REFUSES_STREAM, "get LIST", "head 200",
-			"raw {\"items\":[{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"5\"}},",
+			"raw "
+			"{\"items\":[{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"5\"}},",
 			"done", "sink begin +a@5 abort FAILED(list,0,the connection broke)",
 			"wait 800", "get LIST"}},
 	{"LIST cut",
@@ -104,7 +104,8 @@ static const struct scenario rows[] = {
 			"get LATEST"}},
 	{"list 504 too large",
 		{WATCHING, "error 410 Expired too old", "get KNOWN 11", "head 504",
-			"raw {\"kind\":\"Status\",\"message\":\"Timeout\",\"details\":{\"causes\":[{"
+			"raw "
+			"{\"kind\":\"Status\",\"message\":\"Timeout\",\"details\":{\"causes\":[{"
 			"\"reason\":\"ResourceVersionTooLarge\"}],\"retryAfterSeconds\":1}}",
 			"done", "nosink", "get LATEST"}},
 	{"too large, in words only (before 1.19)",
@@ -122,11 +123,11 @@ static const struct scenario rows[] = {
 	{"watch: connection refused, no backoff of ours",
 		{WATCHING, "unreachable", "nosink", "get WATCH 11", "unreachable", "get WATCH 11",
 			"head 200"}},
-	{"watch 429 as status",
-		{LISTED, "head 429 5 text/plain", "raw Too many requests, please try again later.\\n",
-			"done",
-			"sink FAILED(watch,429,HTTP 429: Too many requests, please try again later.)",
-			"wait 5000", "get WATCH 10"}},
+	{"watch 429 as status", {LISTED, "head 429 5 text/plain",
+					"raw Too many requests, please try again later.\\n", "done",
+					"sink FAILED(watch,429,HTTP 429: Too many requests, please "
+					"try again later.)",
+					"wait 5000", "get WATCH 10"}},
 	{"watch 429 as event",
 		{WATCHING,
 			"raw {\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":429,"
@@ -156,13 +157,15 @@ static const struct scenario rows[] = {
 			"wait 800", "get KNOWN 11"}},
 	{"watch: undecodable line",
 		{WATCHING, "raw {\"type\":\"ADDED\",\"object\":{\"metadata\":{]}}}\\n", "over",
-			"sink FAILED(watch,0,not a JSON document (byte 14 of 15))",
-			"wait 800", "get KNOWN 11"}},
+			"sink FAILED(watch,0,not a JSON document (byte 14 of 15))", "wait 800",
+			"get KNOWN 11"}},
 	{"EOF inside an object",
 		{WATCHING, "raw {\"type\":\"ADDED\",", "done",
 			"sink FAILED(watch,0,the connection broke)", "wait 800", "get WATCH 11"}},
-	{"RST", {WATCHING, "broken", "sink FAILED(watch,0,connection reset)", "wait 800", "get WATCH 11"}},
-	{"time-out", {WATCHING, "timeout", "sink FAILED(watch,0,timed out)", "wait 800", "get WATCH 11"}},
+	{"RST", {WATCHING, "broken", "sink FAILED(watch,0,connection reset)", "wait 800",
+			"get WATCH 11"}},
+	{"time-out", {WATCHING, "timeout", "sink FAILED(watch,0,timed out)", "wait 800",
+			     "get WATCH 11"}},
 	{"401: once more at once with the file read anew, then backoff, near the cap at last",
 		{LISTED, "head 401", "done", "nosink", "get fresh WATCH 10", "head 401", "done",
 			"sink UNAUTHORIZED(watch,401,HTTP 401, application/json)", "wait 800",
@@ -210,8 +213,9 @@ static const struct scenario rows[] = {
 			"done", "get WATCH 13"}},
 	{"duplicates after a re-watch do not move the version back",
 		{WATCHING, "add c@20", "add b@11", "sink +c@20 +b@11", "done", "get WATCH 20"}},
-	{"event types of the future", {LISTED, "head 200", "raw {\"type\":\"FUTURE\",\"object\":{}}",
-					      "nosink", "done", "get WATCH 10"}},
+	{"event types of the future",
+		{LISTED, "head 200", "raw {\"type\":\"FUTURE\",\"object\":{}}", "nosink", "done",
+			"get WATCH 10"}},
 };
 
 /* What the table of 1.4 does not say. */
@@ -229,8 +233,9 @@ static const struct scenario others[] = {
 			"gone back)",
 			"get WATCH 4"}},
 	{"streamed list: an ERROR event falls back for an hour",
-		{"get STREAM", "head 200", "error 500 InternalError RequestWatchProgress is "
-					   "disabled",
+		{"get STREAM", "head 200",
+			"error 500 InternalError RequestWatchProgress is "
+			"disabled",
 			"over", "sink begin abort", "get LIST", "head 200", "list 10 a@5", "done",
 			"sink begin +a@5 end@10 SYNCED", "get WATCH 10", "head 410", "done",
 			"get KNOWN 10", "head 200", "list 12", "done", "get WATCH 12", "head 200",
@@ -246,8 +251,7 @@ static const struct scenario others[] = {
 		{"get STREAM", "head 200", "add a@5", "broken",
 			"sink begin +a@5 abort FAILED(watch,0,connection reset)", "wait 800",
 			"get STREAM", "head 200", "broken", "wait 1600", "get LIST"}},
-	{"streamed list: 429",
-		{"get STREAM", "head 429 1", "done", "wait 1000", "get STREAM"}},
+	{"streamed list: 429", {"get STREAM", "head 429 1", "done", "wait 1000", "get STREAM"}},
 	{"streamed list: 401", {"get STREAM", "head 401", "done", "get fresh STREAM", "head 200"}},
 	{"streamed list: 410", {"get STREAM", "head 410", "done", "get STREAM", "head 410", "done",
 				       "sink FAILED(watch,410,HTTP 410, application/json)",
@@ -280,11 +284,12 @@ static const struct scenario others[] = {
 		{REFUSES_STREAM, "get LIST", "head 200", "raw {\"metadata\":{},\"items\":[]}",
 			"done", "wait 800", "get LIST"}},
 	{"TLS and credentials",
-		{REFUSES_STREAM, "get LIST", "tls", "sink TLS_FAILED(list,0,self-signed certificate)",
-			"wait 800", "get LIST", "credentials", "sink CREDENTIALS(list,0,no token)",
-			"wait 1600", "get LIST"}},
-	{"unreachable from the start", {"get STREAM", "unreachable", "nosink", "get STREAM",
-					       "unreachable", "get STREAM"}},
+		{REFUSES_STREAM, "get LIST", "tls",
+			"sink TLS_FAILED(list,0,self-signed certificate)", "wait 800", "get LIST",
+			"credentials", "sink CREDENTIALS(list,0,no token)", "wait 1600",
+			"get LIST"}},
+	{"unreachable from the start",
+		{"get STREAM", "unreachable", "nosink", "get STREAM", "unreachable", "get STREAM"}},
 	{"the server is back: waits of ours are over, its own are not",
 		{WATCHING, "broken", "reachable", "pass 0", "get WATCH 11", "head 429 9", "done",
 			"reachable", "wait 9000", "get WATCH 11", "head 200"}},
@@ -296,7 +301,8 @@ static const struct scenario others[] = {
 			"raw {\"items\":[{\"metadata\":{}},{\"metadata\":{\"name\":\"b\","
 			"\"resourceVersion\":\"3\"}}],\"metadata\":{\"resourceVersion\":\"10\"}}",
 			"done",
-			"sink begin REFUSED(Namespace: metadata.name is missing) +b@3 end@10 SYNCED",
+			"sink begin REFUSED(Namespace: metadata.name is missing) +b@3 end@10 "
+			"SYNCED",
 			"get WATCH 10"}},
 	{"an event of an object without a name is an event lost",
 		{LISTED, "head 200", "raw {\"type\":\"ADDED\",\"object\":{\"metadata\":{}}}",
@@ -317,19 +323,16 @@ static const struct scenario others[] = {
 static const struct scenario slices[] = {
 	{"v1", {GROUP("v1"), "head 200", OFFERS, "path /apis/discovery.k8s.io/v1/endpointslices",
 		       "get STREAM"}},
-	{"v1beta1",
-		{GROUP("v1"), "head 404", "done", GROUP("v1beta1"), "head 200", OFFERS,
-			"path /apis/discovery.k8s.io/v1beta1/endpointslices", "get STREAM"}},
-	{"core Endpoints",
-		{GROUP("v1"), "head 200", NO_SLICES, GROUP("v1beta1"), "head 404", "done",
-			"path /api/v1/endpoints", "get STREAM"}},
+	{"v1beta1", {GROUP("v1"), "head 404", "done", GROUP("v1beta1"), "head 200", OFFERS,
+			    "path /apis/discovery.k8s.io/v1beta1/endpointslices", "get STREAM"}},
+	{"core Endpoints", {GROUP("v1"), "head 200", NO_SLICES, GROUP("v1beta1"), "head 404",
+				   "done", "path /api/v1/endpoints", "get STREAM"}},
 	{"unknown is not a downgrade",
 		{GROUP("v1"), "head 503 3", "done",
-			"sink FAILED(get,503,HTTP 503, application/json)", "wait 3000",
-			GROUP("v1"), "head 403", "done",
-			"sink FORBIDDEN(get,403,HTTP 403, application/json)", "wait 800",
-			GROUP("v1"), "head 401", "done", "get fresh /apis/discovery.k8s.io/v1",
-			"head 200", "raw <html>", "done",
+			"sink FAILED(get,503,HTTP 503, application/json)", "wait 3000", GROUP("v1"),
+			"head 403", "done", "sink FORBIDDEN(get,403,HTTP 403, application/json)",
+			"wait 800", GROUP("v1"), "head 401", "done",
+			"get fresh /apis/discovery.k8s.io/v1", "head 200", "raw <html>", "done",
 			"sink FAILED(get,0,an answer could not be read)", "wait 1600", GROUP("v1"),
 			"unreachable", GROUP("v1"), "broken", "wait 3200", GROUP("v1")}},
 	{"found again after a 404, then asked once a minute",
@@ -346,13 +349,15 @@ static const struct scenario slices[] = {
 		{GROUP("v1"), "head 200", OFFERS, "path /apis/discovery.k8s.io/v1/endpointslices",
 			"get STREAM", "head 200", "endmark 10", "sink begin end@10 SYNCED",
 			"raw {\"type\":\"ADDED\",\"object\":" SLICE(OF_WEB, ADDRESSES) "}",
-			"sink +d/s@12", "raw {\"type\":\"MODIFIED\",\"object\":" SLICE("", ADDRESSES) "}",
+			"sink +d/s@12",
+			"raw {\"type\":\"MODIFIED\",\"object\":" SLICE("", ADDRESSES) "}",
 			"sink -d/s@12",
 			"raw {\"type\":\"MODIFIED\",\"object\":" SLICE(
 				OF_WEB, "\"addressType\":\"IPv4\",\"endpoints\":7") "}",
 			"sink REFUSED(EndpointSlice d/s: endpoints is not a list) -d/s@12",
 			"raw {\"type\":\"MODIFIED\",\"object\":" SLICE(OF_WEB,
-				"\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.0.0.1\","
+				"\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.0.0."
+				"1\","
 				"\"x\"]}]") "}",
 			"sink REFUSED(EndpointSlice d/s: address \"x\" cannot be used) +d/s@12",
 			"done", "get WATCH 12"}},
@@ -421,17 +426,17 @@ static void test_selectors(void **state)
 #define SELECTORS                                                                                  \
 	"labelSelector=app%20in%20%28a%2Cb%29&fieldSelector=status.phase%21%3DSucceeded%2C"        \
 	"status.phase%21%3DFailed%2Cstatus.phase%21%3DUnknown"
-	static const char *const lines[] = {
-		PODS "watch=true&allowWatchBookmarks=true&sendInitialEvents=true"
-		     "&resourceVersionMatch=NotOlderThan&resourceVersion=&timeoutSeconds=300&" SELECTORS,
+	static const char *const lines[] = {PODS
+		"watch=true&allowWatchBookmarks=true&sendInitialEvents=true"
+		"&resourceVersionMatch=NotOlderThan&resourceVersion=&timeoutSeconds=300&" SELECTORS,
 		"head 422", "done", PODS "limit=500&resourceVersion=0&" SELECTORS, "head 200",
 		"raw {\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"c\"}}", "done",
 		PODS "limit=500&continue=c&" SELECTORS, "head 200",
 		"raw {\"metadata\":{\"resourceVersion\":\"9\"}}", "done",
-		PODS "watch=true&allowWatchBookmarks=true&resourceVersion=9&timeoutSeconds=300&" SELECTORS,
+		PODS "watch=true&allowWatchBookmarks=true&resourceVersion=9&timeoutSeconds="
+		     "300&" SELECTORS,
 		NULL};
-	const struct reflector_config config = {
-		.kind = KIND_POD, .label_selector = "app in (a,b)"};
+	const struct reflector_config config = {.kind = KIND_POD, .label_selector = "app in (a,b)"};
 	struct world world;
 
 	(void)state;

@@ -18,7 +18,7 @@
 static bool is_progress(enum outcome outcome)
 {
 	return outcome == OUTCOME_WHOLE || outcome == OUTCOME_PAGE || outcome == OUTCOME_ENDED ||
-		outcome == OUTCOME_UNREACHABLE; /* the transport holds the next call */
+	       outcome == OUTCOME_UNREACHABLE; /* the transport holds the next call */
 }
 
 /* Does where a step leads make the same call that has just failed? */
@@ -79,9 +79,8 @@ static void test_quiet(void **state)
 	for (int from = REFLECTOR_DISCOVER; from <= REFLECTOR_WATCH; from++) {
 		for (int outcome = OUTCOME_WHOLE; outcome < OUTCOMES; outcome++) {
 			for (int again = 0; again < 2; again++) {
-				const struct step step =
-					reflector_step((enum reflector_state)from,
-						(enum outcome)outcome, again);
+				const struct step step = reflector_step(
+					(enum reflector_state)from, (enum outcome)outcome, again);
 
 				if (step.quiet)
 					assert_int_equal(step.pause, PAUSE_NONE);

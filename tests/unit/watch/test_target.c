@@ -65,7 +65,8 @@ static void test_watches(void **state)
 		"&resourceVersionMatch=NotOlderThan&resourceVersion=&timeoutSeconds=300");
 	expect(target_stream_list(&selected, 7, 300),
 		"/api/v1/pods?watch=true&allowWatchBookmarks=true&sendInitialEvents=true"
-		"&resourceVersionMatch=NotOlderThan&resourceVersion=7&timeoutSeconds=300&" SELECTORS);
+		"&resourceVersionMatch=NotOlderThan&resourceVersion=7&timeoutSeconds="
+		"300&" SELECTORS);
 }
 
 int main(void)

@@ -31,17 +31,22 @@ static int teardown(void **state)
 }
 
 /* What the event makes the log say; "" for nothing. Valid until the next call. */
-static const char *said(const struct watch_event *event)
+static const char *said_when(const struct watch_event *event, bool complete)
 {
 	static char text[4096];
 	ssize_t got;
 
 	assert_int_equal(ftruncate(log_fd, 0), 0);
 	lseek(log_fd, 0, SEEK_SET);
-	kubernetes_event_log(event);
+	kubernetes_event_log(event, complete);
 	got = pread(log_fd, text, sizeof text - 1, 0);
 	text[got < 0 ? 0 : got] = '\0';
 	return text;
+}
+
+static const char *said(const struct watch_event *event)
+{
+	return said_when(event, false);
 }
 
 static void test_each_event_says_what_to_do(void **state)
@@ -119,6 +124,26 @@ static void test_repeats_are_told_rarely(void **state)
 	assert_int_equal(told, 5); /* 0, 1, 10, 100, 1000 */
 }
 
+static void test_a_refusal_during_a_restart_is_not_told(void **state)
+{
+	struct watch_event event = {.type = WATCH_FORBIDDEN, .kind = KIND_SLICE};
+
+	(void)state;
+	for (; event.repeats < 5; event.repeats++)
+		assert_string_equal(said_when(&event, true), "");
+	assert_non_null(strstr(said_when(&event, true), "not allowed"));
+	event.repeats = 0;
+	assert_non_null(strstr(said_when(&event, false), "not allowed"));
+}
+
+static void test_no_status_where_there_is_none(void **state)
+{
+	struct watch_event event = {.type = WATCH_FAILED, .kind = KIND_SERVICE, .detail = "cut"};
+
+	(void)state;
+	assert_non_null(strstr(said(&event), "services: cut; trying again"));
+}
+
 static void test_text_from_outside_forges_no_line(void **state)
 {
 	struct watch_event event = {.type = WATCH_FAILED,
@@ -137,6 +162,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_event_says_what_to_do, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_repeats_are_told_rarely, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_refusal_during_a_restart_is_not_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_no_status_where_there_is_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_text_from_outside_forges_no_line, setup, teardown),
 	};
