@@ -23,9 +23,9 @@ enum resource {
 
 struct resource_info {
 	enum object_kind kind;
-	const char *path;        /* "/apis/discovery.k8s.io/v1/endpointslices" */
-	const char *api_version; /* "discovery.k8s.io/v1" */
-	const char *api_kind;    /* "EndpointSlice" */
+	const char *path;           /* "/apis/discovery.k8s.io/v1/endpointslices" */
+	const char *api_version;    /* "discovery.k8s.io/v1" */
+	const char *api_kind;       /* "EndpointSlice" */
 	const char *field_selector; /* NULL: none */
 };
 extern const struct resource_info resource_table[RESOURCE_COUNT];
@@ -66,8 +66,8 @@ struct decode_meta {
 	int code;                /* Status */
 	char reason[64];
 	char message[512];
-	int retry_after_s;       /* Status.details.retryAfterSeconds; -1: none */
-	bool too_large_version;  /* cause ResourceVersionTooLarge, or the message says so */
+	int retry_after_s;      /* Status.details.retryAfterSeconds; -1: none */
+	bool too_large_version; /* cause ResourceVersionTooLarge, or the message says so */
 };
 /* json: a list's metadata by itself, or a whole object with metadata in it (a
  * bookmark, a Status). out is untouched unless the result is OK. */

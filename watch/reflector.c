@@ -14,6 +14,7 @@
 #include "answer.h"
 #include "backoff.h"
 #include "intake.h"
+#include "notice.h"
 #include "target.h"
 
 #include <errno.h>
@@ -64,8 +65,7 @@ struct reflector {
 	struct answer answer;
 	uint64_t head_ms, last_byte_ms;
 
-	uint64_t told; /* a fingerprint of the last failure that was told; 0: none */
-	unsigned repeats;
+	struct notice notice;
 
 	_Atomic int shown_state;
 	_Atomic bool synced, forbidden;
@@ -170,47 +170,19 @@ static const char *verb_of(enum reflector_state state)
 	}
 }
 
-/* FNV-1a */
-static uint64_t fingerprint_add(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
-	return (hash ^ 0xff) * 0x100000001b3u;
-}
-
 static void failure_tell(struct reflector *r, enum watch_event_type type, const char *detail)
 {
-	uint64_t fingerprint = 0xcbf29ce484222325u + (uint64_t)type;
-	struct watch_event event = {
-		.type = type,
-		.kind = r->kind,
-		.verb = verb_of(r->state),
-		.source = r->source,
-		.detail = detail,
-		.status = r->answer.status == 200 ? 0 : r->answer.status,
-	};
+	const int status = r->answer.status == 200 ? 0 : r->answer.status;
 
-	fingerprint = (fingerprint ^ (uint64_t)event.status) * 0x100000001b3u;
-	fingerprint = fingerprint_add(fingerprint_add(fingerprint, event.verb), detail) | 1;
-	r->repeats = fingerprint == r->told ? r->repeats + 1 : 0;
-	r->told = fingerprint;
-	event.repeats = r->repeats;
-	r->sink.event(r->sink.ctx, &event);
+	notice_failure(&r->notice, type, verb_of(r->state), status, detail);
 }
 
 static void completed_tell(struct reflector *r)
 {
 	const bool first = !atomic_load_explicit(&r->synced, memory_order_relaxed);
-	const struct watch_event event = {
-		.type = first ? WATCH_SYNCED : WATCH_RELISTED,
-		.kind = r->kind,
-		.verb = verb_of(r->state),
-		.source = r->source,
-		.detail = first ? NULL : outcome_text(r->reason),
-	};
 
 	atomic_store_explicit(&r->synced, true, memory_order_relaxed);
-	r->sink.event(r->sink.ctx, &event);
+	notice_completed(&r->notice, verb_of(r->state), first ? NULL : outcome_text(r->reason));
 }
 
 /* Which event a failure is; a transport's own failure says more than BROKEN. */
@@ -272,7 +244,7 @@ static void success_note(struct reflector *r)
 	r->last[r->state] = OUTCOME_NONE;
 	if (r->state == REFLECTOR_DISCOVER)
 		return;
-	r->told = 0;
+	notice_success(&r->notice);
 	if (r->state == REFLECTOR_WATCH)
 		return;
 	r->last[REFLECTOR_LIST] = OUTCOME_NONE;
@@ -727,6 +699,7 @@ int reflector_new(struct transport *transport, const struct sink *sink,
 	r->intake.sink = &r->sink;
 	r->intake.source = r->source;
 	r->intake.resource = r->resource;
+	r->notice = (struct notice){.sink = &r->sink, .kind = r->kind, .source = r->source};
 	if (intake_init(&r->intake, config->limits) < 0)
 		goto fail;
 	r->timer = transport->timer_new(transport, timer_due, r);
