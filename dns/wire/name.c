@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "name.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 
@@ -146,9 +147,30 @@ size_t name_wire_check(const uint8_t *wire, size_t len)
 	return 0;
 }
 
+/* Eight bytes at once: bit 7 of each byte says "from A on" and "behind Z", and
+ * what is one but not the other is a capital; bytes over 127 are none. */
+static uint64_t lower_word(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101u;
+	uint64_t low = word & 0x7f * ones;
+	uint64_t from_a = low + (0x80 - 'A') * ones;
+	uint64_t behind_z = low + (0x7f - 'Z') * ones;
+	uint64_t capital = (from_a ^ behind_z) & ~word & 0x80 * ones;
+
+	return word | capital >> 2;
+}
+
 void name_lower(uint8_t *to, const uint8_t *from, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
+	uint64_t word;
+	size_t i = 0;
+
+	for (; len - i >= sizeof word; i += sizeof word) {
+		memcpy(&word, from + i, sizeof word);
+		word = lower_word(word);
+		memcpy(to + i, &word, sizeof word);
+	}
+	for (; i < len; i++)
 		to[i] = lower(from[i]);
 }
 
@@ -243,7 +265,7 @@ static inline uint64_t load_le64(const uint8_t *p)
 	uint64_t v;
 
 	memcpy(&v, p, sizeof v);
-	return v; /* the hash never leaves the process: host order will do */
+	return le64toh(v);
 }
 
 uint64_t name_hash(const uint8_t *data, size_t len, const uint8_t key[16])

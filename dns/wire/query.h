@@ -50,7 +50,9 @@ struct query {
 	bool has_question;
 	bool has_edns;
 	bool edns_do;
-	const uint8_t *asked;           /* the name in the packet, the client's letter case */
+	/* The name in the packet, in the client's letter case. Type and class follow
+	 * it, and replies copy all three from there. */
+	const uint8_t *asked;
 	uint8_t name[NAME_MAX_LEN + 1]; /* canonical */
 	/* label_at[i] is the offset in name of label i counted FROM THE RIGHT:
 	 * label_at[0] the root's zero byte, label_at[1] the top-level label, ...,

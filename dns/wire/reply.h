@@ -57,8 +57,8 @@ void reply_reset(struct reply *reply);
 bool reply_put(struct reply *reply, enum reply_section section, const uint8_t *rr, size_t len);
 
 /* Append count RRs that lie one behind the other, all of the same length
- * stride, beginning with the one at index first and wrapping round; as many as
- * fit. Returns how many. One memcpy (or two) where all fit. */
+ * stride > 0, beginning with the one at index first < count (0 where count is 0)
+ * and wrapping round; as many as fit. Returns how many. One memcpy (or two) where all fit. */
 size_t reply_put_fixed(struct reply *reply, enum reply_section section, const uint8_t *rrs,
 	size_t stride, size_t count, size_t first);
 

@@ -77,6 +77,17 @@ static void test_bad_text(void **state)
 	}
 }
 
+/* What lies behind the length is not read. */
+static void test_text_ends(void **state)
+{
+	struct name name;
+
+	(void)state;
+	assert_int_equal(name_from_text("a\\255", 4, &name), -EINVAL);
+	assert_int_equal(name_from_text("ab.c", 2, &name), 0);
+	assert_int_equal(name.len, 4);
+}
+
 /* Three labels of 63 and one of `last`: 255 wire bytes where last is 61. */
 static void long_name(char *text, unsigned last, bool dot)
 {
@@ -100,6 +111,14 @@ static void test_limits(void **state)
 		name = from(text);
 		assert_int_equal(name.len, 255);
 		assert_int_equal(name_prepend(&name, "x", 1), -ENAMETOOLONG);
+		long_name(text, 60, dot);
+		name = from(text);
+		assert_int_equal(name.len, 254);
+		assert_int_equal(name_prepend(&name, "x", 1), -ENAMETOOLONG);
+		long_name(text, 59, dot);
+		name = from(text);
+		assert_int_equal(name_prepend(&name, "x", 1), 0);
+		assert_int_equal(name_wire_check(name.wire, name.len), 255);
 		long_name(text, 62, dot);
 		assert_int_equal(name_from_text(text, strlen(text), &name), -ENAMETOOLONG);
 	}
@@ -142,6 +161,8 @@ static void test_wire_check(void **state)
 	(void)state;
 	memset(wire, 1, sizeof wire);
 	assert_int_equal(name_wire_check(wire, sizeof wire), 0); /* never ends in 255 */
+	wire[256] = 0;
+	assert_int_equal(name_wire_check(wire, sizeof wire), 0);
 	wire[254] = 0;
 	assert_int_equal(name_wire_check(wire, sizeof wire), 255);
 	assert_int_equal(name_wire_check(wire, 254), 0);
@@ -231,6 +252,62 @@ static void test_against_ldns(void **state)
 	}
 }
 
+/* Every byte value at every place of a word, nothing beside it touched. */
+static void test_lower(void **state)
+{
+	uint8_t from_bytes[40], to[40];
+
+	(void)state;
+	for (unsigned value = 0; value < 256; value++) {
+		for (size_t len = 0; len <= 33; len++) {
+			memset(from_bytes, (int)value, sizeof from_bytes);
+			memset(to, 0xee, sizeof to);
+			name_lower(to, from_bytes, len);
+			for (size_t i = 0; i < sizeof to; i++) {
+				bool capital = value >= 'A' && value <= 'Z';
+
+				assert_int_equal(
+					to[i], i >= len ? 0xee : value + (capital ? 32 : 0));
+			}
+			name_lower(from_bytes, from_bytes, len);
+			assert_memory_equal(from_bytes, to, len);
+		}
+	}
+	memcpy(to, "\2AZ\4@[`{\1z", 10); /* the neighbours of one byte do not reach another */
+	name_lower(to, to, 10);
+	assert_memory_equal(to, "\2az\4@[`{\1z", 10);
+}
+
+/* Bytes 0, 1, 2, ... hashed by CPython 3.11, whose hash() of bytes is SipHash-1-3. */
+static void test_hash_is_siphash_1_3(void **state)
+{
+	static const uint8_t key[16] = {0xaf, 0x90, 0xcd, 0x68, 0xd3, 0x4f, 0x50, 0xdc, 0xc1, 0xe9,
+		0x99, 0xfe, 0x9f, 0xbb, 0x20, 0xb9};
+	static const struct {
+		size_t len;
+		uint64_t hash;
+	} rows[] = {
+		{1, 0xce880c366bcf3489},
+		{7, 0xce280fabc397fbda},
+		{8, 0x60866c3c108c6afb},
+		{9, 0x68814005f7469e03},
+		{15, 0x94ace24d68c18cf8},
+		{16, 0x339176f3ac59ce05},
+		{17, 0xed2706b414c296f1},
+		{63, 0x06e24d6f0d014c37},
+		{64, 0x91639ef7de8d52cb},
+		{254, 0x3884dfa0e585b166},
+		{255, 0xd02008474fae02c8},
+	};
+	uint8_t data[255];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)i;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_true(name_hash(data, rows[i].len, key) == rows[i].hash);
+}
+
 /* Every length, every bit of data and key counts. */
 static void test_hash_spreads(void **state)
 {
@@ -264,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text_and_back),
 		cmocka_unit_test(test_bad_text),
+		cmocka_unit_test(test_text_ends),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_short_buffers),
 		cmocka_unit_test(test_wire_check),
@@ -271,6 +349,8 @@ int main(void)
 		cmocka_unit_test(test_prepend),
 		cmocka_unit_test(test_host_labels),
 		cmocka_unit_test(test_against_ldns),
+		cmocka_unit_test(test_lower),
+		cmocka_unit_test(test_hash_is_siphash_1_3),
 		cmocka_unit_test(test_hash_spreads),
 	};
 

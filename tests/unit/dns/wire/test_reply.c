@@ -97,6 +97,28 @@ static void test_answer(void **state)
 	free(rrs);
 }
 
+/* Of the question's flags RD and CD come back (and the opcode in an error), for
+ * every word that is a question at all. */
+static void test_flags_copied(void **state)
+{
+	struct query query = question(0, 0);
+	struct reply reply;
+
+	(void)state;
+	for (unsigned flags = 0; flags < 0x8000; flags++) {
+		unsigned copied = 0x8000 | (flags & 0x0110);
+
+		query.flags = (uint16_t)flags;
+		if ((flags & 0x7800) == 0) {
+			reply_begin(&reply, &query, out, 512);
+			reply_end(&reply);
+			assert_int_equal(out[2] << 8 | out[3], copied);
+		}
+		reply_error(&query, RCODE_REFUSED, out);
+		assert_int_equal(out[2] << 8 | out[3], copied | (flags & 0x7800) | 5);
+	}
+}
+
 static void test_opt_only_where_asked(void **state)
 {
 	struct query query = question(0, 0);
@@ -183,6 +205,64 @@ static void test_truncation(void **state)
 	}
 }
 
+/* A message may be as long as the limit to the byte, and no longer. */
+static void test_exact_fit(void **state)
+{
+	(void)state;
+	for (int edns = 0; edns < 2; edns++) {
+		struct query query = question(edns ? 600 : 0, 0);
+		uint16_t limit = reply_limit(&query, false);
+		size_t room = limit - 29u - (edns ? 11u : 0u);
+
+		for (size_t over = 0; over < 2; over++) {
+			uint8_t rr[600] = "\xc0\x0c\0\12\0\1\0\0\0\0"; /* type NULL: any rdata */
+			struct reply reply;
+			ldns_pkt *pkt;
+			size_t len;
+
+			bytes_set_u16(rr + 10, (uint16_t)(room + over - 12));
+			reply_begin(&reply, &query, out, limit);
+			assert_int_equal(reply_put(&reply, REPLY_ANSWER, rr, room + over), !over);
+			/* behind a missing record nothing comes, though it would fit */
+			if (over)
+				assert_false(
+					reply_put_rr(&reply, REPLY_ANSWER, 12, TYPE_NS, 1, rr, 1));
+			len = reply_end(&reply);
+			assert_int_equal(len, over ? limit - room : limit);
+			pkt = read_back(len);
+			assert_int_equal(ldns_pkt_tc(pkt), over);
+			assert_int_equal(ldns_pkt_edns(pkt), edns);
+			ldns_pkt_free(pkt);
+		}
+	}
+}
+
+/* On TCP 4,093 addresses fill 65,535 bytes, and one more does not fit. */
+static void test_tcp_limit(void **state)
+{
+	uint8_t *rrs = addresses(5000);
+
+	(void)state;
+	for (size_t count = 4093; count <= 4095; count++) {
+		struct query query = question(512, 0);
+		struct reply reply;
+		ldns_pkt *pkt;
+
+		reply_begin(&reply, &query, out, reply_limit(&query, true));
+		assert_int_equal(reply_put_fixed(&reply, REPLY_ANSWER, rrs, 16, count, count - 1),
+			count < 4093 ? count : 4093);
+		/* behind a missing record nothing comes, whatever its length */
+		if (count > 4093)
+			assert_int_equal(reply_put_fixed(&reply, REPLY_ANSWER, rrs, 1, 1, 0), 0);
+		pkt = read_back(reply_end(&reply));
+		assert_int_equal(ldns_pkt_ancount(pkt), 4093);
+		assert_int_equal(ldns_pkt_tc(pkt), count > 4093);
+		assert_true(ldns_pkt_edns(pkt));
+		ldns_pkt_free(pkt);
+	}
+	free(rrs);
+}
+
 /* RFC 2181 section 9: TC is about what the answer needs, not about glue. */
 static void test_additional_sets_no_tc(void **state)
 {
@@ -266,17 +346,46 @@ static void test_errors(void **state)
 	ldns_pkt_free(pkt);
 }
 
+/* The longest question there is, echoed with an OPT, is far from 512 bytes; and
+ * a broken option list does not cost the client its question or its OPT. */
+static void test_longest_error(void **state)
+{
+	uint8_t message[12 + 255 + 4 + 11 + 3] = "\xbe\xef\x01\0\0\1\0\0\0\0\0\1";
+	struct query query;
+	ldns_pkt *pkt;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < 127; i++)
+		memcpy(message + 12 + 2 * i, "\1X", 2);
+	memcpy(message + 12 + 254, "\0\0\1\0\1\0\0\51\2\0\0\0\0\0\0\3\0\12\0", 19);
+	assert_int_equal(query_parse(message, sizeof message, &query), QUERY_FORMERR);
+	len = reply_error(&query, RCODE_FORMERR, out);
+	assert_int_equal(len, 12 + 255 + 4 + 11);
+	assert_memory_equal(out + 12, message + 12, 255 + 4);
+	pkt = read_back(len);
+	assert_int_equal(ldns_pkt_get_rcode(pkt), LDNS_RCODE_FORMERR);
+	assert_true(ldns_pkt_edns(pkt));
+	assert_int_equal(ldns_pkt_edns_udp_size(pkt), DNS_UDP_OURS);
+	assert_null(ldns_pkt_edns_data(pkt));
+	ldns_pkt_free(pkt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_flags_copied),
 		cmocka_unit_test(test_opt_only_where_asked),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_exact_fit),
+		cmocka_unit_test(test_tcp_limit),
 		cmocka_unit_test(test_additional_sets_no_tc),
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_extended_rcode),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_longest_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
