@@ -33,7 +33,7 @@ struct manifests {
 	struct sink sink;
 	struct manifests_timing timing;
 	unsigned kinds;
-	char **paths; /* NULL-terminated */
+	char **paths;              /* NULL-terminated */
 	struct selector *selector; /* NULL: none */
 	struct folder *folders;    /* one per path */
 	size_t folder_count;
@@ -81,8 +81,8 @@ static void stats_fed(struct manifests *m, enum object_kind kind, uint64_t objec
 	pthread_mutex_unlock(&m->lock);
 }
 
-void manifests_stats(const struct manifests *manifests, enum object_kind kind,
-	struct watch_stats *out)
+void manifests_stats(
+	const struct manifests *manifests, enum object_kind kind, struct watch_stats *out)
 {
 	/* The lock is no part of what a reader sees as constant. */
 	struct manifests *m = (struct manifests *)(uintptr_t)manifests;
@@ -221,6 +221,12 @@ static void loaded_tell(struct manifests *m, size_t total)
 	event_tell(m, &event);
 }
 
+static void retry_later(struct manifests *m)
+{
+	if (!m->closing)
+		uv_timer_start(&m->quiet, quiet_due, m->timing.retry_ms, 0);
+}
+
 static void memory_lacks(struct manifests *m)
 {
 	const struct watch_event event = {.type = WATCH_FILE_REFUSED,
@@ -229,8 +235,7 @@ static void memory_lacks(struct manifests *m)
 		.detail = "out of memory"};
 
 	event_tell(m, &event);
-	if (!m->closing)
-		uv_timer_start(&m->quiet, quiet_due, m->timing.retry_ms, 0);
+	retry_later(m);
 }
 
 /* Give the sink what was read. */
@@ -292,8 +297,7 @@ static void folders_watch(struct manifests *m)
 {
 	for (size_t i = 0; i < m->folder_count; i++) {
 		uv_fs_event_stop(&m->folders[i].handle);
-		uv_fs_event_start(
-			&m->folders[i].handle, folder_changed, m->folders[i].path, 0);
+		uv_fs_event_start(&m->folders[i].handle, folder_changed, m->folders[i].path, 0);
 	}
 }
 
@@ -305,7 +309,8 @@ static void look_due(uv_timer_t *timer)
 	char err[160];
 	uint64_t signature = 0;
 
-	if (manifest_files_find((const char *const *)m->paths, &files, &failed, err, sizeof err) == 0) {
+	if (manifest_files_find((const char *const *)m->paths, &files, &failed, err, sizeof err) ==
+		0) {
 		signature = files.signature;
 		manifest_files_clear(&files);
 	}
@@ -320,10 +325,12 @@ static void quiet_due(uv_timer_t *timer)
 	struct manifests *m = timer->data;
 	struct manifest_error error;
 	struct watch_event event = {.type = WATCH_FILE_REFUSED};
+	int rc;
 
 	folders_watch(m);
 	set_drop(m);
-	if (set_read(m, &error) == 0) {
+	rc = set_read(m, &error);
+	if (rc == 0) {
 		set_feed(m);
 		return;
 	}
@@ -333,6 +340,9 @@ static void quiet_due(uv_timer_t *timer)
 	event.detail = error.text;
 	event_tell(m, &event);
 	set_drop(m);
+	/* No change on disk will tell when there is memory again. */
+	if (rc == -ENOMEM)
+		retry_later(m);
 }
 
 /* The first turn of the loop after the start. */
@@ -376,7 +386,8 @@ static int folder_init(struct folder *folder, const char *path)
 		folder->path = strndup(path, len);
 		return folder->path ? 0 : -ENOMEM;
 	}
-	folder->path = !slash ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	folder->path =
+		!slash ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 	folder->file = strdup(slash ? slash + 1 : path);
 	return folder->path && folder->file ? 0 : -ENOMEM;
 }
@@ -403,14 +414,15 @@ static int paths_copy(struct manifests *m, const char *const *paths)
 }
 
 /* Everything but the handles. */
-static int config_take(struct manifests *m, const struct watch_config *config, char *err,
-	size_t err_len)
+static int config_take(
+	struct manifests *m, const struct watch_config *config, char *err, size_t err_len)
 {
 	struct manifest_error error;
 	int rc = paths_copy(m, config->paths);
 
 	if (rc < 0) {
-		snprintf(err, err_len, rc == -EINVAL ? "manifests: no path is given" : "out of memory");
+		snprintf(err, err_len,
+			rc == -EINVAL ? "manifests: no path is given" : "out of memory");
 		return rc;
 	}
 	m->kinds = config->kinds;

@@ -40,9 +40,9 @@ int manifests_start(struct uv_loop_s *loop, const struct watch_config *config,
 
 bool manifests_synced(const struct manifests *manifests);
 /* objects: in the sink now; lists: readings that went to it; failures: readings
- * that were refused; refused: objects in the last reading that were. */
-void manifests_stats(const struct manifests *manifests, enum object_kind kind,
-	struct watch_stats *out);
+ * that were refused; refused: objects that were, each time they were read. */
+void manifests_stats(
+	const struct manifests *manifests, enum object_kind kind, struct watch_stats *out);
 
 /* done (may be NULL) is called from the loop when all handles are closed. */
 void manifests_close(struct manifests *manifests, void (*done)(void *user), void *user);
