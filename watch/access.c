@@ -120,8 +120,8 @@ static int materials_open(struct access *access, const char *token_hint, char *e
 	return rc;
 }
 
-static int open_in_cluster(struct access *access, const struct watch_config *config, char *err,
-	size_t err_len)
+static int open_in_cluster(
+	struct access *access, const struct watch_config *config, char *err, size_t err_len)
 {
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
@@ -158,12 +158,12 @@ static const char *given(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
-static int open_endpoint(struct access *access, const struct watch_config *config, char *err,
-	size_t err_len)
+static int open_endpoint(
+	struct access *access, const struct watch_config *config, char *err, size_t err_len)
 {
 	const char *cert = given(config->tls_cert), *key = given(config->tls_key);
-	int rc = server_url_tidy(config->endpoint ? config->endpoint : "", &access->url, err,
-		err_len);
+	int rc = server_url_tidy(
+		config->endpoint ? config->endpoint : "", &access->url, err, err_len);
 
 	if (rc < 0)
 		return rc;
@@ -180,18 +180,19 @@ static int open_endpoint(struct access *access, const struct watch_config *confi
 	return materials_open(access, "", err, err_len);
 }
 
-static int open_kubeconfig(struct access *access, const struct watch_config *config, char *err,
-	size_t err_len)
+static int open_kubeconfig(
+	struct access *access, const struct watch_config *config, char *err, size_t err_len)
 {
 	struct kubeconfig *k;
-	int rc = kubeconfig_read(config->kubeconfig ? config->kubeconfig : "", config->context, &k,
-		err, err_len);
+	int rc = kubeconfig_read(
+		config->kubeconfig ? config->kubeconfig : "", config->context, &k, err, err_len);
 
 	if (rc < 0)
 		return rc;
 	access->kubeconfig = k;
 	access->url = strdup(k->server);
-	if (!access->url || material_init(&access->token, MATERIAL_TOKEN, k->token_file, k->token) < 0 ||
+	if (!access->url ||
+		material_init(&access->token, MATERIAL_TOKEN, k->token_file, k->token) < 0 ||
 		material_init(&access->ca, MATERIAL_CA, k->ca_file, k->ca_pem) < 0 ||
 		material_init(&access->cert, MATERIAL_CERT, k->cert_file, k->cert_pem) < 0 ||
 		material_init(&access->key, MATERIAL_KEY, k->key_file, k->key_pem) < 0)
@@ -325,7 +326,7 @@ static bool credential_is_good(const struct access *access)
 	if (!access->has_credential)
 		return false;
 	return !access->credential.expires ||
-		access->wall_s(access->clock_user) < access->credential.expiry_s;
+	       access->wall_s(access->clock_user) < access->credential.expiry_s;
 }
 
 static const char *warning_of(const struct access *access)
@@ -466,9 +467,8 @@ static bool exec_is_due(const struct access *access, bool force)
 	if (age_ms < (failed ? EXEC_HOLD_MS : EXEC_YOUNG_MS))
 		return false;
 	return failed || force ||
-		(access->credential.expires &&
-			access->wall_s(access->clock_user) + EXEC_EARLY_S >=
-				access->credential.expiry_s);
+	       (access->credential.expires && access->wall_s(access->clock_user) + EXEC_EARLY_S >=
+						      access->credential.expiry_s);
 }
 
 /* ---- asking ---- */

@@ -25,12 +25,12 @@ struct access_view {
 	bool no_proxy;               /* never use a proxy (in-cluster) */
 	bool insecure;               /* insecure-skip-tls-verify */
 	bool disable_compression;
-	const char *ca_pem;          /* NULL: the system's */
+	const char *ca_pem; /* NULL: the system's */
 	size_t ca_pem_len;
 	const char *cert_pem, *key_pem; /* NULL: none */
 	size_t cert_pem_len, key_pem_len;
-	const char *const *headers;  /* NULL-terminated: "Authorization: Bearer ...", ... */
-	unsigned tls_generation;     /* rises when CA, certificate or key change:
+	const char *const *headers; /* NULL-terminated: "Authorization: Bearer ...", ... */
+	unsigned tls_generation;    /* rises when CA, certificate or key change:
 				      * connections made before must not be used again */
 };
 

@@ -51,8 +51,7 @@ static unsigned written_get(const cJSON *spec, const char *out[2])
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(spec, "clusterIPs"), *item;
 	unsigned count = 0;
 
-	cJSON_ArrayForEach(item, list)
-	{
+	cJSON_ArrayForEach (item, list) {
 		if (cJSON_IsString(item) && item->valuestring[0] && count < 2)
 			out[count++] = item->valuestring;
 	}
@@ -74,8 +73,7 @@ static unsigned families_get(const cJSON *spec, uint8_t out[2])
 	const char *written[2];
 	unsigned count = 0;
 
-	cJSON_ArrayForEach(item, list)
-	{
+	cJSON_ArrayForEach (item, list) {
 		if (cJSON_IsString(item) && count < 2)
 			out[count++] = strcmp(item->valuestring, "IPv6") == 0 ? 6 : 4;
 	}
@@ -83,8 +81,8 @@ static unsigned families_get(const cJSON *spec, uint8_t out[2])
 		out[count++] = written_get(spec, written) > 0 ? family_of(written[0]) : 4;
 	if (count == 2 && (out[0] == out[1] || strcmp(policy, "SingleStack") == 0))
 		count = 1;
-	if (count == 1 && (strcmp(policy, "PreferDualStack") == 0 ||
-				  strcmp(policy, "RequireDualStack") == 0))
+	if (count == 1 &&
+		(strcmp(policy, "PreferDualStack") == 0 || strcmp(policy, "RequireDualStack") == 0))
 		out[count++] = out[0] == 4 ? 6 : 4;
 	return count;
 }
@@ -128,7 +126,7 @@ void clusterip_take(struct clusterip_pool *pool, const struct ip *ip)
 
 	if (ip->family == 4 && ip->bytes[0] == 10 && (ip->bytes[1] & 0xf0) == 96) {
 		host = (uint32_t)(ip->bytes[1] & 0x0f) << 16 | (uint32_t)ip->bytes[2] << 8 |
-			ip->bytes[3];
+		       ip->bytes[3];
 		pool->v4[host / 8] |= (uint8_t)(1u << host % 8);
 	} else if (ip->family == 6 && memcmp(ip->bytes, v6_base, 14) == 0) {
 		host = (uint32_t)ip->bytes[14] << 8 | ip->bytes[15];

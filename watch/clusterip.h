@@ -31,7 +31,7 @@ void clusterip_take(struct clusterip_pool *pool, const struct ip *ip);
 void clusterip_take_written(struct clusterip_pool *pool, const struct cJSON *service);
 
 /* Complete spec.clusterIP and spec.clusterIPs. 0, -ENOSPC or -ENOMEM. */
-int clusterip_assign(struct clusterip_pool *pool, const char *ns, const char *name,
-	struct cJSON *service);
+int clusterip_assign(
+	struct clusterip_pool *pool, const char *ns, const char *name, struct cJSON *service);
 
 #endif

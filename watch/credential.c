@@ -117,6 +117,15 @@ static int header_check(const cJSON *root, const char *api_version, char *err, s
 	return 0;
 }
 
+bool token_is_clean(const char *token)
+{
+	for (const char *at = token; *at; at++) {
+		if ((unsigned char)*at <= ' ' || (unsigned char)*at > '~')
+			return false;
+	}
+	return true;
+}
+
 static int copy_to(char **to, const char *from)
 {
 	if (!from)
@@ -135,6 +144,9 @@ static int status_read(const cJSON *status, struct credential *out, char *err, s
 	if (!token && !cert)
 		return refuse(err, err_len,
 			"its answer has neither status.token nor status.clientCertificateData");
+	if (token && !token_is_clean(token))
+		return refuse(
+			err, err_len, "its status.token has spaces or control characters in it");
 	if (!cert != !key)
 		return refuse(err, err_len,
 			"its answer has only one of clientCertificateData and clientKeyData");

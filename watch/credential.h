@@ -24,6 +24,9 @@ int credential_parse(const char *text, size_t len, const char *api_version, stru
 
 void credential_clear(struct credential *credential);
 
+/* False: the token cannot stand in a header; it would end it, or be refused. */
+bool token_is_clean(const char *token);
+
 /* RFC 3339, "2030-01-02T03:04:05.678Z" or with +hh:mm. 0 or -EINVAL. */
 int credential_time_parse(const char *text, int64_t *out_s);
 

@@ -97,9 +97,8 @@ static void handle_closed(uv_handle_t *handle)
 
 static void run_close(struct exec_run *run)
 {
-	uv_handle_t *const handles[] = {(uv_handle_t *)&run->process,
-		(uv_handle_t *)&run->out_pipe, (uv_handle_t *)&run->err_pipe,
-		(uv_handle_t *)&run->timer};
+	uv_handle_t *const handles[] = {(uv_handle_t *)&run->process, (uv_handle_t *)&run->out_pipe,
+		(uv_handle_t *)&run->err_pipe, (uv_handle_t *)&run->timer};
 
 	if (run->closing)
 		return;

@@ -32,8 +32,8 @@ struct exec_config {
  * done's to free (credential_clear). A program that cannot be started is
  * told in the same way. 0 or -ENOMEM. config must live until done. */
 int exec_start(struct uv_loop_s *loop, const struct exec_config *config, unsigned timeout_ms,
-	void (*done)(void *user, struct credential *credential, const char *error),
-	void *user, struct exec_run **out);
+	void (*done)(void *user, struct credential *credential, const char *error), void *user,
+	struct exec_run **out);
 
 /* Kill it; done comes soon, with an error. */
 void exec_stop(struct exec_run *run);

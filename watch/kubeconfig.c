@@ -31,8 +31,7 @@ static int context_choose(struct kubeconfig_files *files, const char *wanted, st
 	if (wanted)
 		return entry_find(files, "contexts", "context", wanted, out);
 	entry_names(files, "contexts", names, sizeof names);
-	snprintf(files->err, files->err_len,
-		"%s: it has no current-context; name one of its contexts: %s",
+	kubeconfig_say(files, "%s: it has no current-context; name one of its contexts: %s",
 		files->files[0].path, names);
 	return -EINVAL;
 }
@@ -77,7 +76,8 @@ static int cluster_read(const struct entry *cluster, struct kubeconfig *out)
 			"certificate-authority-data holds no certificate");
 	if (out->insecure && (out->ca_pem || out->ca_file))
 		return entry_refuse(cluster, NULL,
-			"it has both insecure-skip-tls-verify and a certificate-authority; take out "
+			"it has both insecure-skip-tls-verify and a certificate-authority; take "
+			"out "
 			"the former");
 	return 0;
 }
@@ -110,8 +110,8 @@ static int context_read(struct kubeconfig_files *files, const char *wanted, stru
 	return rc;
 }
 
-int kubeconfig_read(const char *path, const char *context, struct kubeconfig **out, char *err,
-	size_t err_len)
+int kubeconfig_read(
+	const char *path, const char *context, struct kubeconfig **out, char *err, size_t err_len)
 {
 	struct kubeconfig_files files;
 	struct kubeconfig *config = calloc(1, sizeof *config);

@@ -31,8 +31,8 @@ struct kubeconfig {
 /* path: a file, or several with ':' between (those that do not exist are then
  * passed over). context NULL: current-context. 0, or -ENOENT, -EINVAL, -ENOMEM
  * ... with a message that names the file and, where it is known, the line. */
-int kubeconfig_read(const char *path, const char *context, struct kubeconfig **out, char *err,
-	size_t err_len);
+int kubeconfig_read(
+	const char *path, const char *context, struct kubeconfig **out, char *err, size_t err_len);
 
 void kubeconfig_free(struct kubeconfig *config);
 

@@ -29,19 +29,33 @@ static const char *name_of(const cJSON *item)
 
 /* ---- errors ---- */
 
-static int file_refuse(const struct kubeconfig_files *files, const char *path, unsigned line,
-	const char *text)
+void kubeconfig_say(const struct kubeconfig_files *files, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(files->err, files->err_len, format, args);
+	va_end(args);
+	/* Values of the file stand in it; a line break would forge a line of the log. */
+	for (char *at = files->err; *at; at++) {
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	}
+}
+
+static int file_refuse(
+	const struct kubeconfig_files *files, const char *path, unsigned line, const char *text)
 {
 	if (line > 0)
-		snprintf(files->err, files->err_len, "%s:%u: %s", path, line, text);
+		kubeconfig_say(files, "%s:%u: %s", path, line, text);
 	else
-		snprintf(files->err, files->err_len, "%s: %s", path, text);
+		kubeconfig_say(files, "%s: %s", path, text);
 	return -EINVAL;
 }
 
 static int no_memory(const struct kubeconfig_files *files)
 {
-	snprintf(files->err, files->err_len, "out of memory");
+	kubeconfig_say(files, "out of memory");
 	return -ENOMEM;
 }
 
@@ -55,8 +69,8 @@ int entry_refuse(const struct entry *entry, const cJSON *node, const char *forma
 	vsnprintf(why, sizeof why, format, args);
 	va_end(args);
 	snprintf(text, sizeof text, "%s '%.100s': %s", entry->kind, entry->name, why);
-	return file_refuse(entry->files, entry->file->path, line ? line : yaml_line(entry->body),
-		text);
+	return file_refuse(
+		entry->files, entry->file->path, line ? line : yaml_line(entry->body), text);
 }
 
 int entry_no_memory(const struct entry *entry)
@@ -115,8 +129,8 @@ static int files_add_each(struct kubeconfig_files *files, char *list)
 		int rc;
 
 		if (files->count == KUBECONFIG_FILES_MAX) {
-			snprintf(files->err, files->err_len, "more than %d kubeconfig files",
-				KUBECONFIG_FILES_MAX);
+			kubeconfig_say(
+				files, "more than %d kubeconfig files", KUBECONFIG_FILES_MAX);
 			return -EINVAL;
 		}
 		rc = file_add(files, path);
@@ -125,7 +139,7 @@ static int files_add_each(struct kubeconfig_files *files, char *list)
 	}
 	if (files->count > 0)
 		return 0;
-	snprintf(files->err, files->err_len, "none of the kubeconfig files is there");
+	kubeconfig_say(files, "none of the kubeconfig files is there");
 	return -ENOENT;
 }
 
@@ -164,8 +178,7 @@ void entry_names(const struct kubeconfig_files *files, const char *list, char *o
 	for (size_t i = 0; i < files->count; i++) {
 		const cJSON *item;
 
-		cJSON_ArrayForEach(item, get(files->files[i].tree, list))
-		{
+		cJSON_ArrayForEach (item, get(files->files[i].tree, list)) {
 			const char *name = name_of(item);
 
 			if (name && used < out_len)
@@ -186,8 +199,7 @@ static int list_find(const struct kubeconfig_files *files, const struct kubeconf
 		snprintf(text, sizeof text, "%s must be a list", list);
 		return file_refuse(files, file->path, yaml_line(items), text);
 	}
-	cJSON_ArrayForEach(item, items)
-	{
+	cJSON_ArrayForEach (item, items) {
 		if (!name_of(item)) {
 			snprintf(text, sizeof text, "an entry of %s has no name", list);
 			return file_refuse(files, file->path, yaml_line(item), text);
@@ -228,8 +240,8 @@ int entry_find(struct kubeconfig_files *files, const char *list, const char *kin
 		return 0;
 	}
 	entry_names(files, list, names, sizeof names);
-	snprintf(files->err, files->err_len, "%s: there is no %s '%.100s'; %s: %s",
-		files->files[0].path, kind, name, list, names);
+	kubeconfig_say(files, "%s: there is no %s '%.100s'; %s: %s", files->files[0].path, kind,
+		name, list, names);
 	return -ENOENT;
 }
 
@@ -330,8 +342,7 @@ int entry_strings(const struct entry *entry, const char *key, char ***out)
 	if (!copies)
 		return entry_no_memory(entry);
 	*out = copies;
-	cJSON_ArrayForEach(item, list)
-	{
+	cJSON_ArrayForEach (item, list) {
 		if (!cJSON_IsString(item))
 			return entry_refuse(entry, item,
 				"%s must be a list of texts; put numbers in quotes", key);

@@ -36,18 +36,21 @@ struct entry {
 
 /* Read all files of path; see kubeconfig_read(). 0 or a negative errno with err
  * written. kubeconfig_files_clear() in either case. */
-int kubeconfig_files_read(const char *path, struct kubeconfig_files *out, char *err,
-	size_t err_len);
+int kubeconfig_files_read(
+	const char *path, struct kubeconfig_files *out, char *err, size_t err_len);
 void kubeconfig_files_clear(struct kubeconfig_files *files);
 
 /* The first entry `name` of list "clusters" etc. in any of the files. -ENOENT
  * with a message that lists what there is; -EINVAL if a list is malformed. */
-int entry_find(struct kubeconfig_files *files, const char *list, const char *kind,
-	const char *name, struct entry *out);
+int entry_find(struct kubeconfig_files *files, const char *list, const char *kind, const char *name,
+	struct entry *out);
 
 /* Names of a list's entries, "a, b, c", cut to size. */
-void entry_names(const struct kubeconfig_files *files, const char *list, char *out,
-	size_t out_len);
+void entry_names(const struct kubeconfig_files *files, const char *list, char *out, size_t out_len);
+
+/* Write an error: one line, whatever the values in it. */
+void kubeconfig_say(const struct kubeconfig_files *files, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Write "FILE:LINE: KIND 'NAME': message" and return -EINVAL. node NULL: the
  * entry's own line. */

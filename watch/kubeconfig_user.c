@@ -22,8 +22,8 @@ static const cJSON *get(const cJSON *object, const char *key)
 
 /* ---- headers ---- */
 
-static int header_add(const struct entry *user, struct kubeconfig *out, const char *name,
-	const char *value)
+static int header_add(
+	const struct entry *user, struct kubeconfig *out, const char *name, const char *value)
 {
 	size_t count = 0;
 	char **grown;
@@ -31,8 +31,8 @@ static int header_add(const struct entry *user, struct kubeconfig *out, const ch
 	/* A line break would smuggle in a header of its own (RFC 9110 section 5.5). */
 	for (const char *at = value; *at; at++) {
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			return entry_refuse(user, NULL, "the value for %.100s has a control character",
-				name);
+			return entry_refuse(
+				user, NULL, "the value for %.100s has a control character", name);
 	}
 	while (out->headers && out->headers[count])
 		count++;
@@ -53,11 +53,11 @@ static int header_add(const struct entry *user, struct kubeconfig *out, const ch
 static bool is_token_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		(c && strchr("!#$&'*+-.^_`|~", c));
+	       (c && strchr("!#$&'*+-.^_`|~", c));
 }
 
-static int extra_header_add(const struct entry *user, struct kubeconfig *out, const cJSON *key,
-	const cJSON *value)
+static int extra_header_add(
+	const struct entry *user, struct kubeconfig *out, const cJSON *key, const cJSON *value)
 {
 	static const char prefix[] = "Impersonate-Extra-";
 	char *name, *to;
@@ -88,12 +88,10 @@ static int extras_read(const struct entry *user, struct kubeconfig *out)
 
 	if (extras && !cJSON_IsNull(extras) && !cJSON_IsObject(extras))
 		return entry_refuse(user, extras, "as-user-extra must be a mapping");
-	cJSON_ArrayForEach(key, extras)
-	{
+	cJSON_ArrayForEach (key, extras) {
 		if (!cJSON_IsArray(key))
 			return entry_refuse(user, key, "as-user-extra must hold lists of texts");
-		cJSON_ArrayForEach(value, key)
-		{
+		cJSON_ArrayForEach (value, key) {
 			rc = extra_header_add(user, out, key, value);
 			if (rc < 0)
 				return rc;
@@ -118,7 +116,9 @@ static int impersonation_read(const struct entry *user, struct kubeconfig *out)
 		rc = entry_string(user, "as-uid", &uid);
 	if (rc == 0)
 		rc = entry_strings(user, "as-groups", &groups);
-	if (rc == 0 && !as && (uid || (groups && groups[0]) || cJSON_GetArraySize(get(user->body, "as-user-extra")) > 0))
+	if (rc == 0 && !as &&
+		(uid || (groups && groups[0]) ||
+			cJSON_GetArraySize(get(user->body, "as-user-extra")) > 0))
 		rc = entry_refuse(user, NULL, "as-uid, as-groups and as-user-extra need 'as'");
 	if (rc == 0 && as)
 		rc = header_add(user, out, "Impersonate-User", as);
@@ -175,7 +175,8 @@ out:
 
 /* What KUBERNETES_EXEC_INFO tells about the cluster (API type Cluster of
  * client.authentication.k8s.io). */
-static bool cluster_info_add(cJSON *spec, const struct entry *cluster, const struct kubeconfig *config)
+static bool cluster_info_add(
+	cJSON *spec, const struct entry *cluster, const struct kubeconfig *config)
 {
 	cJSON *info = cJSON_AddObjectToObject(spec, "cluster");
 	const cJSON *extension;
@@ -195,14 +196,14 @@ static bool cluster_info_add(cJSON *spec, const struct entry *cluster, const str
 		ok = ca && cJSON_AddStringToObject(info, "certificate-authority-data", ca);
 		free(ca);
 	}
-	cJSON_ArrayForEach(extension, get(cluster->body, "extensions"))
-	{
+	cJSON_ArrayForEach (extension, get(cluster->body, "extensions")) {
 		const cJSON *name = get(extension, "name"), *body = get(extension, "extension");
 
 		/* A reference: the kubeconfig's tree outlives this one. */
 		if (ok && body && cJSON_IsString(name) &&
 			strcmp(name->valuestring, "client.authentication.k8s.io/exec") == 0)
-			ok = cJSON_AddItemReferenceToObject(info, "config", (cJSON *)(uintptr_t)body);
+			ok = cJSON_AddItemReferenceToObject(
+				info, "config", (cJSON *)(uintptr_t)body);
 	}
 	return ok;
 }
@@ -214,7 +215,7 @@ static int info_make(const struct entry *exec, const struct entry *cluster, bool
 	cJSON *spec;
 	char *text = NULL;
 	bool ok = info && cJSON_AddStringToObject(info, "kind", "ExecCredential") &&
-		cJSON_AddStringToObject(info, "apiVersion", out->exec.api_version);
+		  cJSON_AddStringToObject(info, "apiVersion", out->exec.api_version);
 
 	spec = ok ? cJSON_AddObjectToObject(info, "spec") : NULL;
 	ok = spec && cJSON_AddFalseToObject(spec, "interactive");
@@ -242,8 +243,7 @@ static int env_read(const struct entry *exec, struct exec_config *out)
 	out->env = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *out->env);
 	if (!out->env)
 		return entry_no_memory(exec);
-	cJSON_ArrayForEach(item, list)
-	{
+	cJSON_ArrayForEach (item, list) {
 		const cJSON *name = get(item, "name"), *value = get(item, "value");
 
 		if (!cJSON_IsString(name) || !name->valuestring[0] ||
@@ -349,8 +349,8 @@ static int certificates_read(const struct entry *user, struct kubeconfig *out)
 	if (rc < 0)
 		return rc;
 	if ((out->cert_pem || out->cert_file) != (out->key_pem || out->key_file))
-		return entry_refuse(user, NULL,
-			"has only one of client certificate and client key");
+		return entry_refuse(
+			user, NULL, "has only one of client certificate and client key");
 	if (out->cert_pem && !pem_has_certificate(out->cert_pem, strlen(out->cert_pem)))
 		return entry_refuse(user, get(user->body, "client-certificate-data"),
 			"client-certificate-data holds no certificate");
@@ -361,8 +361,8 @@ static int certificates_read(const struct entry *user, struct kubeconfig *out)
 	return 0;
 }
 
-int kubeconfig_user_read(const struct entry *user, const struct entry *cluster,
-	struct kubeconfig *out)
+int kubeconfig_user_read(
+	const struct entry *user, const struct entry *cluster, struct kubeconfig *out)
 {
 	const cJSON *provider = get(user->body, "auth-provider");
 	int rc;
@@ -376,6 +376,9 @@ int kubeconfig_user_read(const struct entry *user, const struct entry *cluster,
 		rc = entry_path(user, "tokenFile", &out->token_file);
 	if (rc == 0 && !out->token_file)
 		rc = entry_string(user, "token", &out->token);
+	if (rc == 0 && out->token && !token_is_clean(out->token))
+		rc = entry_refuse(user, get(user->body, "token"),
+			"the token has spaces or control characters in it");
 	if (rc == 0)
 		rc = basic_read(user, out);
 	if (rc == 0)

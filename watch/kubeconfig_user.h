@@ -11,7 +11,7 @@
 
 /* Fill the user's fields of out. cluster is for plugins that ask to be told
  * about it (provideClusterInfo). 0, -EINVAL or -ENOMEM with the message written. */
-int kubeconfig_user_read(const struct entry *user, const struct entry *cluster,
-	struct kubeconfig *out);
+int kubeconfig_user_read(
+	const struct entry *user, const struct entry *cluster, struct kubeconfig *out);
 
 #endif

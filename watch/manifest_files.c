@@ -29,8 +29,8 @@ static uint64_t mix(uint64_t hash, const void *data, size_t len)
 /* Takes path, whatever it returns. */
 static int file_add(struct manifest_files *files, char *path, const struct stat *st)
 {
-	const uint64_t facts[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino,
-		(uint64_t)st->st_size, (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
+	const uint64_t facts[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
+		(uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
 		(uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec};
 	char **grown = path ? reallocarray(files->paths, files->count + 1, sizeof *grown) : NULL;
 

@@ -65,8 +65,8 @@ static void *list_grow(void *list, size_t count, size_t *room, size_t size)
 static int refused_add(struct reading *r, enum object_kind kind, const char *ns, const char *name,
 	const char *file, unsigned line, const char *why)
 {
-	struct manifest_refused *list = list_grow(
-		r->set.refused, r->set.refused_count, &r->refused_room, sizeof *list);
+	struct manifest_refused *list =
+		list_grow(r->set.refused, r->set.refused_count, &r->refused_room, sizeof *list);
 	struct manifest_refused *refused;
 
 	if (!list)
@@ -90,8 +90,8 @@ static int tree_refuse(struct reading *r, enum object_kind kind, const cJSON *tr
 /* Takes object and tree (one of them is NULL), whatever it returns. */
 static int object_add(struct reading *r, const struct manifest_object *object)
 {
-	struct manifest_object *list = list_grow(
-		r->set.objects, r->set.object_count, &r->object_room, sizeof *list);
+	struct manifest_object *list =
+		list_grow(r->set.objects, r->set.object_count, &r->object_room, sizeof *list);
 
 	if (!list) {
 		object_free(object->object);
@@ -295,7 +295,8 @@ static enum object_kind kind_of(const struct manifest_object *object)
 
 static const char *ns_of(const struct manifest_object *object)
 {
-	return object->object ? object->object->ns : string_of(metadata_of(object->tree), "namespace");
+	return object->object ? object->object->ns
+			      : string_of(metadata_of(object->tree), "namespace");
 }
 
 static const char *name_of(const struct manifest_object *object)

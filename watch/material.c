@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "material.h"
 
+#include "credential.h"
 #include "file.h"
 #include "pem.h"
 
@@ -61,10 +62,8 @@ static const char *token_tidy(char *bytes, size_t *len)
 	*len = end - start;
 	if (*len == 0)
 		return "is empty";
-	for (size_t i = 0; i < *len; i++) {
-		if ((unsigned char)bytes[i] <= ' ' || (unsigned char)bytes[i] > '~')
-			return "is not a token: it has spaces or control characters in it";
-	}
+	if (!token_is_clean(bytes) || strlen(bytes) < *len)
+		return "is not a token: it has spaces or control characters in it";
 	return NULL;
 }
 
@@ -112,7 +111,7 @@ bool material_refresh(struct material *material, uint64_t now_ms, bool force)
 	}
 	material->warning[0] = '\0';
 	changed = !material->bytes || len != material->len ||
-		memcmp(bytes, material->bytes, len) != 0;
+		  memcmp(bytes, material->bytes, len) != 0;
 	if (material->kind == MATERIAL_TOKEN)
 		material->due_ms = now_ms + TOKEN_KEEP_MS;
 	else if (!changed || !material->bytes)

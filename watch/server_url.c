@@ -102,8 +102,8 @@ int server_url_make(const char *host, const char *port, char **out, char *err, s
 {
 	bool bare_v6 = strchr(host, ':') && host[0] != '[';
 	char text[300];
-	int len = snprintf(
-		text, sizeof text, "https://%s%s%s:%s", bare_v6 ? "[" : "", host, bare_v6 ? "]" : "", port);
+	int len = snprintf(text, sizeof text, "https://%s%s%s:%s", bare_v6 ? "[" : "", host,
+		bare_v6 ? "]" : "", port);
 
 	if (len >= (int)sizeof text)
 		return refuse(err, err_len, host, "it is too long");

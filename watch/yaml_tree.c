@@ -142,10 +142,10 @@ static bool number_float(const char *text, double *out)
 static cJSON *plain_value(const char *text)
 {
 	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-	static const char *const trues[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On",
-		"ON", "y", "Y", NULL};
-	static const char *const falses[] = {"false", "False", "FALSE", "no", "No", "NO", "off",
-		"Off", "OFF", "n", "N", NULL};
+	static const char *const trues[] = {
+		"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y", NULL};
+	static const char *const falses[] = {
+		"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N", NULL};
 	double number;
 
 	if (is_one_of(text, nulls))
@@ -194,8 +194,8 @@ unsigned yaml_line(const cJSON *node)
 
 /* ---- anchors, aliases, merge keys ---- */
 
-static int anchor_set(struct builder *b, const yaml_mark_t *mark, const char *name,
-	const cJSON *node)
+static int anchor_set(
+	struct builder *b, const yaml_mark_t *mark, const char *name, const cJSON *node)
 {
 	struct anchor *grown;
 
@@ -242,15 +242,15 @@ static cJSON *leaf_copy(const cJSON *node)
 }
 
 /* A deep copy at the given depth; children keep their keys. */
-static int tree_copy(struct builder *b, const yaml_mark_t *mark, const cJSON *from, unsigned depth,
-	cJSON **out)
+static int tree_copy(
+	struct builder *b, const yaml_mark_t *mark, const cJSON *from, unsigned depth, cJSON **out)
 {
 	cJSON *copy, *child_copy;
 	const cJSON *child;
 	int rc = 0;
 
 	b->copied += sizeof *from + (from->valuestring ? strlen(from->valuestring) : 0) +
-		(from->string ? strlen(from->string) : 0);
+		     (from->string ? strlen(from->string) : 0);
 	if (b->copied > YAML_COPY_MAX)
 		return refuse(b, mark, "aliases make the document too large");
 	if (depth > YAML_DEPTH_MAX)
@@ -260,8 +260,7 @@ static int tree_copy(struct builder *b, const yaml_mark_t *mark, const cJSON *fr
 		return no_memory(b->error);
 	if (!cJSON_IsNumber(from))
 		copy->valueint = from->valueint;
-	cJSON_ArrayForEach(child, from)
-	{
+	cJSON_ArrayForEach (child, from) {
 		rc = tree_copy(b, mark, child, depth + 1, &child_copy);
 		if (rc < 0)
 			break;
@@ -291,8 +290,7 @@ static int mapping_merge(struct builder *b, const yaml_mark_t *mark, cJSON *to, 
 	b->copied += (size_t)cJSON_GetArraySize(from) * (size_t)cJSON_GetArraySize(to);
 	if (b->copied > YAML_COPY_MAX)
 		return refuse(b, mark, "merge keys make the document too large");
-	cJSON_ArrayForEach(item, from)
-	{
+	cJSON_ArrayForEach (item, from) {
 		cJSON *copy;
 		int rc;
 
@@ -323,8 +321,7 @@ static int merges_do(struct builder *b, const yaml_mark_t *mark, cJSON *mapping)
 	}
 	if (!cJSON_IsArray(value))
 		return mapping_merge(b, mark, mapping, value);
-	cJSON_ArrayForEach(one, value)
-	{
+	cJSON_ArrayForEach (one, value) {
 		rc = mapping_merge(b, mark, mapping, one);
 		if (rc < 0)
 			break;
@@ -339,16 +336,15 @@ static int key_compare(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int key_refuse(struct builder *b, const yaml_mark_t *mark, const cJSON *mapping,
-	const char *key)
+static int key_refuse(
+	struct builder *b, const yaml_mark_t *mark, const cJSON *mapping, const char *key)
 {
 	const cJSON *item, *last = mapping;
 	char text[160];
 
 	snprintf(text, sizeof text, "the key '%.100s' appears twice in one mapping", key);
 	refuse(b, mark, text);
-	cJSON_ArrayForEach(item, mapping)
-	{
+	cJSON_ArrayForEach (item, mapping) {
 		if (strcmp(item->string, key) == 0 && yaml_line(item) > 0)
 			last = item;
 	}
@@ -369,8 +365,7 @@ static int keys_check(struct builder *b, const yaml_mark_t *mark, const cJSON *m
 	keys = reallocarray(NULL, count, sizeof *keys);
 	if (!keys)
 		return no_memory(b->error);
-	cJSON_ArrayForEach(item, mapping)
-	{
+	cJSON_ArrayForEach (item, mapping) {
 		keys[i++] = item->string;
 	}
 	qsort(keys, count, sizeof *keys, key_compare);
@@ -583,8 +578,7 @@ static bool tree_is_shallow(const cJSON *node, unsigned depth)
 
 	if (depth > YAML_DEPTH_MAX)
 		return false;
-	cJSON_ArrayForEach(child, node)
-	{
+	cJSON_ArrayForEach (child, node) {
 		if (!tree_is_shallow(child, depth + 1))
 			return false;
 	}

@@ -73,6 +73,7 @@ static void test_mistakes(void **state)
 		{"{\"apiVersion\":\"" V1 "\",\"kind\":\"ExecCredential\"}", "neither status.token"},
 		{HEAD "\"token\":\"\"}}", "neither status.token"},
 		{HEAD "\"token\":\"t\",\"expirationTimestamp\":\"soon\"}}", "RFC 3339"},
+		{HEAD "\"token\":\"t\\r\\nX: 1\"}}", "spaces or control characters"},
 		{HEAD "\"clientCertificateData\":\"x\",\"clientKeyData\":\"y\"}}",
 			"holds no certificate"},
 	};

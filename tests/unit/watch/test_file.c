@@ -38,8 +38,7 @@ static void test_size_is_not_believed(void **state)
 	assert_true(len > 100);
 	assert_int_equal(strlen(text), len);
 	free(text);
-	assert_int_equal(
-		file_read("/proc/self/status", 100, &text, &len, err, sizeof err), -EFBIG);
+	assert_int_equal(file_read("/proc/self/status", 100, &text, &len, err, sizeof err), -EFBIG);
 }
 
 static void test_mistakes_name_the_file(void **state)
@@ -54,12 +53,14 @@ static void test_mistakes_name_the_file(void **state)
 	assert_int_equal(
 		file_read(scratch_path(&s, "none"), 9, &text, &len, err, sizeof err), -ENOENT);
 	assert_says(err, "/none: No such file");
-	assert_int_equal(file_read(scratch_path(&s, "big"), 9, &text, &len, err, sizeof err), -EFBIG);
+	assert_int_equal(
+		file_read(scratch_path(&s, "big"), 9, &text, &len, err, sizeof err), -EFBIG);
 	assert_says(err, "larger than 9 bytes");
 	assert_int_equal(file_read(s.dir, 9, &text, &len, err, sizeof err), -EINVAL);
 	assert_says(err, "it is not a file");
 	assert_int_equal(mkfifo(scratch_path(&s, "fifo"), 0600), 0);
-	assert_int_equal(file_read(scratch_path(&s, "fifo"), 9, &text, &len, err, sizeof err), -EINVAL);
+	assert_int_equal(
+		file_read(scratch_path(&s, "fifo"), 9, &text, &len, err, sizeof err), -EINVAL);
 	assert_null(text);
 	assert_int_equal(len, 7);
 	scratch_remove(&s);

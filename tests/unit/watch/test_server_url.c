@@ -15,7 +15,8 @@ static void test_tidy(void **state)
 		{"10.0.0.1:6443", "https://10.0.0.1:6443"},
 		{"https://[fd00::1]:6443", "https://[fd00::1]:6443"},
 		{"https://[fd00::1]", "https://[fd00::1]"},
-		{"https://rancher.example/k8s/clusters/c-1/", "https://rancher.example/k8s/clusters/c-1"},
+		{"https://rancher.example/k8s/clusters/c-1/",
+			"https://rancher.example/k8s/clusters/c-1"},
 	};
 
 	(void)state;

@@ -128,7 +128,8 @@ static void test_documents(void **state)
 	struct yaml_error error;
 
 	(void)state;
-	assert_int_equal(read_all("---\na: 1\n---\n# nothing\n---\nb: 2\n...\n---\n", &d, &error), 0);
+	assert_int_equal(
+		read_all("---\na: 1\n---\n# nothing\n---\nb: 2\n...\n---\n", &d, &error), 0);
 	assert_int_equal(d.count, 2);
 	assert_non_null(cJSON_GetObjectItemCaseSensitive(d.trees[0], "a"));
 	assert_non_null(cJSON_GetObjectItemCaseSensitive(d.trees[1], "b"));
@@ -174,7 +175,8 @@ static void test_aliases_and_merges(void **state)
 		"{\"a\":{\"p\":1,\"q\":2},\"b\":{\"q\":3,\"p\":1}}");
 	assert_becomes("<<: [{a: 1}, {a: 2, b: 3}]\n", "{\"a\":1,\"b\":3}");
 	/* An anchor inside a merged mapping outlives the merging. */
-	assert_becomes("a:\n  <<: {p: &x deep}\nb: *x\n", "{\"a\":{\"p\":\"deep\"},\"b\":\"deep\"}");
+	assert_becomes(
+		"a:\n  <<: {p: &x deep}\nb: *x\n", "{\"a\":{\"p\":\"deep\"},\"b\":\"deep\"}");
 	assert_becomes("'<<': 1\n", "{\"<<\":1}");
 	assert_refused("<<: 1\n", 2, "<< must be a mapping");
 	assert_refused("a: *x\n", 1, "an alias to an anchor that is not there");
@@ -194,8 +196,8 @@ static void test_aliases_are_bounded(void **state)
 	(void)state;
 	for (int i = 1; i < 20; i++)
 		used += (size_t)snprintf(text + used, sizeof text - used,
-			"a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i,
-			i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+			"a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1,
+			i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 	assert_int_equal(read_all(text, &d, &error), -EINVAL);
 	assert_says(error.text, "aliases make the document too large");
 	assert_true(error.line > 1);

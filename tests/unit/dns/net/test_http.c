@@ -228,7 +228,8 @@ static void a_port_in_use_is_an_error(void **state)
 	struct http *http = server_open("127.0.0.1"), *second = NULL;
 
 	(void)state;
-	assert_int_equal(http_listen("127.0.0.1", http_port(http), routes, 1, &second), -EADDRINUSE);
+	assert_int_equal(
+		http_listen("127.0.0.1", http_port(http), routes, 1, &second), -EADDRINUSE);
 	assert_int_equal(http_listen("192.0.2.1", 0, routes, 1, &second), -EADDRNOTAVAIL);
 	assert_int_equal(http_listen("no such host", 0, routes, 1, &second), -EADDRNOTAVAIL);
 	assert_null(second);
