@@ -194,6 +194,9 @@ static void pipe_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 	free(buf->base);
 	if (got >= 0 || run->closing)
 		return;
+	/* Half of an answer must not be taken for one. */
+	if (got != UV_EOF && stream == (uv_stream_t *)&run->out_pipe)
+		run_kill(run, got == UV_ENOBUFS ? "out of memory" : uv_strerror((int)got));
 	uv_read_stop(stream);
 	run->reading--;
 	if (run->reading == 0 && !run->running)
