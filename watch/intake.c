@@ -153,20 +153,29 @@ static int object_take(
 	return 0;
 }
 
+/* 0: *meta is filled, its continue token the caller's; else the verdict is set. */
+static int meta_decode(
+	struct intake *intake, const struct frame *frame, struct decode_meta *meta, const char *why)
+{
+	switch (decode_meta(frame->json, frame->len, meta)) {
+	case DECODE_OK:
+		return 0;
+	case DECODE_NOMEM:
+		return verdict_set(intake, OUTCOME_NO_MEMORY);
+	default:
+		return corrupt(intake, why);
+	}
+}
+
 /* ---- a list ---- */
 
 static int meta_take(struct intake *intake, const struct frame *frame)
 {
 	struct decode_meta meta;
+	int error = meta_decode(intake, frame, &meta, "the list's metadata cannot be read");
 
-	switch (decode_meta(frame->json, frame->len, &meta)) {
-	case DECODE_OK:
-		break;
-	case DECODE_NOMEM:
-		return verdict_set(intake, OUTCOME_NO_MEMORY);
-	default:
-		return corrupt(intake, "the list's metadata cannot be read");
-	}
+	if (error)
+		return error;
 	intake->identified = true;
 	intake->page_version = meta.version;
 	free(intake->continue_token);
@@ -282,15 +291,10 @@ static int initial_events_end(struct intake *intake, uint64_t version)
 static int event_bookmark(struct intake *intake, const struct frame *frame)
 {
 	struct decode_meta meta;
+	int error = meta_decode(intake, frame, &meta, "a bookmark cannot be read");
 
-	switch (decode_meta(frame->json, frame->len, &meta)) {
-	case DECODE_OK:
-		break;
-	case DECODE_NOMEM:
-		return verdict_set(intake, OUTCOME_NO_MEMORY);
-	default:
-		return corrupt(intake, "a bookmark cannot be read");
-	}
+	if (error)
+		return error;
 	free(meta.continue_token);
 	intake->bookmarked = true;
 	counter_add(&intake->counters.bookmarks, 1);
@@ -318,15 +322,10 @@ static enum outcome status_outcome(const struct decode_meta *status)
 static int event_error(struct intake *intake, const struct frame *frame)
 {
 	struct decode_meta status;
+	int error = meta_decode(intake, frame, &status, "an ERROR event cannot be read");
 
-	switch (decode_meta(frame->json, frame->len, &status)) {
-	case DECODE_OK:
-		break;
-	case DECODE_NOMEM:
-		return verdict_set(intake, OUTCOME_NO_MEMORY);
-	default:
-		return corrupt(intake, "an ERROR event cannot be read");
-	}
+	if (error)
+		return error;
 	free(status.continue_token);
 	status.continue_token = NULL;
 	intake->status = status;

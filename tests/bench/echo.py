@@ -20,7 +20,7 @@ import time
 import figures
 import gen
 from dnsclient import DnsClient
-from rig import free_port, spawn, stop
+from process import free_port, spawn, stop
 from server import TREE, Server
 
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -55,10 +55,15 @@ def one_round(process, port, questions, seconds):
 
 
 def find_echo(options):
-    for path in (options.echo, os.path.join(TREE, "build/tests/bench/bench_echo")):
-        if path and os.path.exists(path):
-            return path
-    raise SystemExit("echo.py: no bench_echo; build it, or give --echo PATH")
+    """bench_echo: as given, or built beside the program."""
+    if options.echo:
+        return options.echo
+    folder, target = os.path.join(TREE, "build"), "tests/bench/bench_echo"
+    done = subprocess.run(["ninja", "-C", folder, target], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit("echo.py: cannot build bench_echo; `meson setup build` first, or give --echo PATH\n"
+                         + done.stdout[-2000:])
+    return os.path.join(folder, target)
 
 
 def measure(options, folder):

@@ -8,7 +8,8 @@ import urllib.error
 import urllib.request
 
 from dnsclient import DnsClient
-from rig import build, free_port, scratch_folder, spawn, stop, tail
+from process import free_port, scratch_folder, spawn, stop, tail
+from rig import build
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
