@@ -11,11 +11,11 @@
 
 #include "api.h"
 
-#include <arpa/inet.h>
+#include "server_url.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/queue.h>
 #include <sys/random.h>
 #include <uv.h>
@@ -112,23 +112,7 @@ static void warning_tell(struct api *api, const char *error)
 /* Credentials in clear text never leave the machine. */
 static bool headers_allowed(const struct access_view *view)
 {
-	const char *host = view->url + strlen("http://");
-	size_t len;
-	char text[64];
-	struct in_addr v4;
-
-	if (!view->headers || !view->headers[0] || strncasecmp(view->url, "http://", 7) != 0)
-		return true;
-	if (strncmp(host, "[::1]", 5) == 0)
-		return true;
-	len = strcspn(host, ":/");
-	if (len == 0 || len >= sizeof text)
-		return false;
-	memcpy(text, host, len);
-	text[len] = '\0';
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return (ntohl(v4.s_addr) >> 24) == 127;
-	return strcasecmp(text, "localhost") == 0;
+	return !view->headers || !view->headers[0] || server_url_is_private(view->url);
 }
 
 /* ---- the end of a call ---- */
