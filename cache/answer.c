@@ -7,10 +7,10 @@
 
 const struct entry entry_empty = {.size = sizeof(struct entry), .kind = ENTRY_EMPTY};
 
-int64_t answer_find(const struct answer *answer, const uint8_t *addr)
+static int64_t find(const struct answer *answer, uint32_t high, const uint8_t *addr)
 {
 	const size_t addr_len = (size_t)answer->stride - ANSWER_HEAD;
-	uint32_t low = 0, high = answer->dashed_count;
+	uint32_t low = 0;
 
 	while (low < high) {
 		const uint32_t middle = low + (high - low) / 2;
@@ -25,6 +25,16 @@ int64_t answer_find(const struct answer *answer, const uint8_t *addr)
 			low = middle + 1;
 	}
 	return -1;
+}
+
+int64_t answer_find(const struct answer *answer, const uint8_t *addr)
+{
+	return find(answer, answer->dashed_count, addr);
+}
+
+int64_t answer_find_sorted(const struct answer *answer, const uint8_t *addr)
+{
+	return find(answer, answer->count, addr);
 }
 
 /* The length of a record that we wrote ourselves. */

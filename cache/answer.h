@@ -12,9 +12,9 @@
  *	entry of the headless Service db.shop with 10.0.0.7 (hostname db-0),
  *	10.0.0.2 and 10.0.0.5 (no hostname):
  *
- *	size 28+16+48   kind HEADLESS   at[A] = at[ENDPOINTS_A] = 28
- *	+28  type A, stride 16, count 3, dashed_count 2, bytes 48
- *	+44  C0 0C 00 01 00 01 ttl(4) 00 04 0A 00 00 02
+ *	kind HEADLESS   at[A] = at[ENDPOINTS_A] = 44
+ *	+44  type A, stride 16, count 3, dashed_count 2, bytes 48
+ *	+60  C0 0C 00 01 00 01 ttl(4) 00 04 0A 00 00 02
  *	     C0 0C 00 01 00 01 ttl(4) 00 04 0A 00 00 05
  *	     C0 0C 00 01 00 01 ttl(4) 00 04 0A 00 00 07
  *
@@ -49,8 +49,7 @@ enum entry_kind {
 	ENTRY_FIXED,      /* needs no object */
 	ENTRY_CLUSTER_IP, /* a Service with addresses of its own */
 	ENTRY_HEADLESS,   /* a Service whose addresses are its endpoints' */
-	ENTRY_EXTERNAL,   /* a Service that is an alias */
-	ENTRY_ENDPOINT    /* an endpoint's hostname */
+	ENTRY_EXTERNAL    /* a Service that is an alias */
 };
 
 enum entry_slot {
@@ -59,6 +58,10 @@ enum entry_slot {
 	SLOT_NAME, /* CNAME; NS at an apex, where A and AAAA are its glue */
 	SLOT_ENDPOINTS_A,
 	SLOT_ENDPOINTS_AAAA,
+	SLOT_TXT,
+	SLOT_HOSTS,          /* struct host_set (endpoints.h) */
+	SLOT_PORTS,          /* struct port_set (ports.h) of the name itself */
+	SLOT_ENDPOINT_PORTS, /* struct port_set of the endpoints */
 	SLOT_COUNT
 };
 
@@ -66,7 +69,8 @@ struct entry {
 	uint32_t size; /* of the whole allocation */
 	uint8_t kind;  /* enum entry_kind */
 	uint8_t zero[3];
-	uint32_t at[SLOT_COUNT]; /* offset of a struct answer; 0: none */
+	uint32_t at[SLOT_COUNT]; /* offset of a struct answer or of what the slot
+				  * says; 0: none */
 };
 
 /* Shared by all empty non-terminals; never freed. */
@@ -78,6 +82,16 @@ static inline const struct answer *entry_answer(const struct entry *entry, enum 
 
 	return entry->at[slot] ? at : NULL;
 }
+
+/* What lies in a slot that holds no RRset. */
+static inline const void *entry_block(const struct entry *entry, enum entry_slot slot)
+{
+	return entry->at[slot] ? (const uint8_t *)entry + entry->at[slot] : NULL;
+}
+
+/* The index of the record with this address in an RRset of which all records are
+ * sorted (a Service's own addresses), -1: there is none. */
+int64_t answer_find_sorted(const struct answer *answer, const uint8_t *addr);
 
 /* The index of the record that the dashed label of this address stands for, -1:
  * there is none. addr is in the RRset's family. */

@@ -4,39 +4,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
-#include "compile.h"
-#include "dashed.h"
-#include "dns/wire/bytes.h"
-#include "dns/wire/type.h"
+#include "lookup.h"
+#include "put.h"
 
-#define SOA_TTL_MAX_S      300
-#define NEGATIVE_TTL_MAX_S 5 /* a name asked too early is not denied for long */
-#define SERIAL_START       0x80000000u
+#define SERIAL_START 0x80000000u
 
-#define NAMES_NEED   (KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE))
-#define SLICES_NEED  (NAMES_NEED | KIND_BIT(KIND_SLICE))
-#define REVERSE_NEED (KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE))
-
-struct zone {
-	struct name name;
-	bool reverse;
-};
-
-/* What readers use comes first; all but the atomics is fixed by then. */
+/* What readers use comes first; all but its atomics is fixed by then. */
 struct cluster {
-	struct index index;
-	/* KIND_BITs of the kinds of which a complete list is published. Loaded
-	 * before the index is looked at, and set behind it: who sees a bit sees
-	 * everything of that list. */
-	atomic_uint gates;
-	_Atomic uint32_t serial;
-	uint32_t ttl_s;
-	size_t zone_count;
-	struct zone *zones;
-	struct compile compile;
+	struct view view;
 
 	/* The writer's. */
 	struct store store;
@@ -47,11 +24,6 @@ struct cluster {
 	void (*event)(void *user, const struct watch_event *event);
 	void *user;
 };
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
 
 static bool name_ends(const struct name *name, const char *tail)
 {
@@ -64,16 +36,17 @@ static int copy_zones(struct cluster *cluster, const struct cluster_config *conf
 {
 	if (!config->zone_count || config->zone_count > UINT8_MAX)
 		return -EINVAL;
-	cluster->zones = calloc(config->zone_count, sizeof *cluster->zones);
-	if (!cluster->zones)
+	cluster->view.zones = calloc(config->zone_count, sizeof *cluster->view.zones);
+	if (!cluster->view.zones)
 		return -ENOMEM;
-	cluster->zone_count = config->zone_count;
+	cluster->view.zone_count = config->zone_count;
 	for (size_t i = 0; i < config->zone_count; i++) {
-		struct zone *zone = &cluster->zones[i];
+		struct zone *zone = &cluster->view.zones[i];
 
 		zone->name = config->zones[i];
 		zone->reverse = name_ends(&zone->name, "in-addr.arpa") ||
 				name_ends(&zone->name, "ip6.arpa");
+		cluster->rules.reverse |= zone->reverse;
 		if (zone->reverse)
 			continue;
 		if (zone->name.len > NAME_MAX_LEN - OWNER_KEY_MAX)
@@ -126,7 +99,10 @@ static int copy_config(struct cluster *cluster, const struct cluster_config *con
 		rc = copy_namespaces(cluster, config->namespaces);
 	if (!rc)
 		rc = copy_own(cluster, config);
-	cluster->ttl_s = cluster->rules.ttl_s = config->ttl_s;
+	cluster->view.ttl_s = cluster->rules.ttl_s = config->ttl_s;
+	cluster->view.negative_ttl_s = config->negative_ttl_s;
+	cluster->view.pods = config->pods;
+	cluster->view.primary = cluster->rules.primary;
 	return rc;
 }
 
@@ -137,12 +113,14 @@ static int start(struct cluster *cluster)
 
 	if (getrandom(secret, sizeof secret, 0) != (ssize_t)sizeof secret)
 		return -ENOMEM;
-	rc = index_init(&cluster->index, secret, &cluster->bin);
+	rc = index_init(&cluster->view.index, secret, &cluster->bin);
+	if (!rc)
+		rc = reverse_init(&cluster->view.reverse, secret, &cluster->bin);
 	if (!rc)
 		rc = store_init(&cluster->store, secret, (const char *const *)cluster->namespaces);
 	if (!rc)
-		rc = compile_init(
-			&cluster->compile, &cluster->store, &cluster->index, &cluster->rules);
+		rc = compile_init(&cluster->view.compile, &cluster->store, &cluster->view.index,
+			&cluster->view.reverse, &cluster->rules);
 	return rc;
 }
 
@@ -153,8 +131,8 @@ int cluster_new(const struct cluster_config *config, struct cluster **out)
 
 	if (!cluster)
 		return -ENOMEM;
-	atomic_init(&cluster->gates, 0);
-	atomic_init(&cluster->serial, SERIAL_START);
+	atomic_init(&cluster->view.gates, 0);
+	atomic_init(&cluster->view.serial, SERIAL_START);
 	rc = copy_config(cluster, config);
 	if (!rc)
 		rc = start(cluster);
@@ -170,15 +148,16 @@ void cluster_free(struct cluster *cluster)
 {
 	if (!cluster)
 		return;
-	compile_free(&cluster->compile);
+	compile_free(&cluster->view.compile);
 	store_free(&cluster->store);
-	index_free(&cluster->index);
+	index_free(&cluster->view.index);
+	reverse_free(&cluster->view.reverse);
 	epoch_bin_free(&cluster->bin);
 	for (char **at = cluster->namespaces; at && *at; at++)
 		free(*at);
 	free(cluster->namespaces);
 	free(cluster->own);
-	free(cluster->zones);
+	free(cluster->view.zones);
 	free(cluster);
 }
 
@@ -225,21 +204,21 @@ static void sink_abort(void *ctx, enum object_kind kind)
  * go back or there are none it is the previous one + 1 (RFC 1982 section 3.1). */
 static void serial_raise(struct cluster *cluster)
 {
-	const uint32_t old = atomic_load_explicit(&cluster->serial, memory_order_relaxed);
+	const uint32_t old = atomic_load_explicit(&cluster->view.serial, memory_order_relaxed);
 	uint32_t fresh = SERIAL_START;
 
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		fresh += (uint32_t)cluster->store.kinds[kind].version;
 	if (fresh == old || fresh - old >= 0x80000000u)
 		fresh = old + 1;
-	atomic_store_explicit(&cluster->serial, fresh, memory_order_release);
+	atomic_store_explicit(&cluster->view.serial, fresh, memory_order_release);
 }
 
 /* Publish first, then say so, then wait for readers to free what is old. */
 static void sink_settle(void *ctx)
 {
 	struct cluster *cluster = ctx;
-	const size_t left = compile_run(&cluster->compile);
+	const size_t left = compile_run(&cluster->view.compile);
 	unsigned complete = 0;
 
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
@@ -248,7 +227,7 @@ static void sink_settle(void *ctx)
 		serial_raise(cluster);
 	if (!left) {
 		cluster->store.changed = false;
-		atomic_store_explicit(&cluster->gates, complete, memory_order_release);
+		atomic_store_explicit(&cluster->view.gates, complete, memory_order_release);
 	}
 	epoch_reclaim(&cluster->bin);
 }
@@ -278,212 +257,30 @@ struct sink cluster_sink(struct cluster *cluster,
 	};
 }
 
-/* Look-up */
+/* Readers */
 
 int cluster_zone(const struct cluster *cluster, const struct query *query)
 {
-	int best = -1;
-
-	for (size_t i = 0; i < cluster->zone_count; i++) {
-		const struct name *zone = &cluster->zones[i].name;
-
-		if (query->labels < zone->labels ||
-			(best >= 0 && cluster->zones[best].name.labels >= zone->labels))
-			continue;
-		if (query->name_len - query->label_at[zone->labels] == zone->len &&
-			memcmp(query->name + query->label_at[zone->labels], zone->wire,
-				zone->len) == 0)
-			best = (int)i;
-	}
-	return best;
-}
-
-static enum cluster_verdict hit_set(
-	struct cluster_hit *hit, const struct answer *answer, uint32_t first, uint32_t count)
-{
-	if (!answer || !count)
-		return CLUSTER_NODATA;
-	hit->answer = answer;
-	hit->first = first;
-	hit->count = count;
-	return CLUSTER_FOUND;
-}
-
-static enum cluster_verdict hit_all(struct cluster_hit *hit, const struct answer *answer)
-{
-	return hit_set(hit, answer, 0, answer ? answer->count : 0);
-}
-
-static enum cluster_verdict hit_address(
-	struct cluster_hit *hit, const struct entry *entry, uint16_t qtype)
-{
-	if (qtype == TYPE_A)
-		return hit_all(hit, entry_answer(entry, SLOT_A));
-	if (qtype == TYPE_AAAA)
-		return hit_all(hit, entry_answer(entry, SLOT_AAAA));
-	return CLUSTER_NODATA;
-}
-
-static enum cluster_verdict find_apex(const struct cluster *cluster, const struct zone *zone,
-	uint16_t qtype, struct cluster_hit *hit)
-{
-	const unsigned which = zone->reverse ? APEX_REVERSE : APEX_FORWARD;
-	const struct entry *entry;
-
-	if (qtype == TYPE_SOA)
-		return CLUSTER_FOUND;
-	if (qtype != TYPE_NS)
-		return CLUSTER_NODATA;
-	entry = atomic_load_explicit(&cluster->compile.apex[which], memory_order_acquire);
-	hit->glue[0] = entry_answer(entry, SLOT_A);
-	hit->glue[1] = entry_answer(entry, SLOT_AAAA);
-	return hit_all(hit, entry_answer(entry, SLOT_NAME));
-}
-
-/* A name at or above a Service's endpoints that is in the index. */
-static enum cluster_verdict find_entry(
-	const struct entry *entry, unsigned gates, uint16_t qtype, struct cluster_hit *hit)
-{
-	const bool slices = (gates & SLICES_NEED) == SLICES_NEED;
-
-	switch ((enum entry_kind)entry->kind) {
-	case ENTRY_EXTERNAL: /* every type gets the alias (RFC 1034 section 3.6.2) */
-		return hit_all(hit, entry_answer(entry, SLOT_NAME));
-	case ENTRY_HEADLESS:
-		if (!slices)
-			return CLUSTER_UNSYNCED;
-		/* DNS-Based Service Discovery section 2.4.1: without a ready endpoint
-		 * NXDOMAIN, and the same for every type. */
-		if (!entry->at[SLOT_A] && !entry->at[SLOT_AAAA])
-			return CLUSTER_NXDOMAIN;
-		return hit_address(hit, entry, qtype);
-	case ENTRY_ENDPOINT:
-		return slices ? hit_address(hit, entry, qtype) : CLUSTER_UNSYNCED;
-	case ENTRY_FIXED:
-	case ENTRY_CLUSTER_IP:
-		return hit_address(hit, entry, qtype);
-	case ENTRY_EMPTY:
-		break;
-	}
-	return CLUSTER_NODATA;
-}
-
-/* A name that is not in the index, one label below a Service: the label may be
- * the dashed address of an endpoint. */
-static enum cluster_verdict find_dashed(const struct entry *service, unsigned gates,
-	const struct query *query, struct cluster_hit *hit)
-{
-	const struct answer *set;
-	uint8_t addr[16];
-	uint8_t family;
-	int64_t at;
-
-	if (service->kind != ENTRY_CLUSTER_IP && service->kind != ENTRY_HEADLESS)
-		return CLUSTER_NXDOMAIN; /* an alias hides whatever slices say */
-	if ((gates & SLICES_NEED) != SLICES_NEED)
-		return CLUSTER_UNSYNCED;
-	family = dashed_parse(query->name + 1, query->name[0], addr);
-	if (!family)
-		return CLUSTER_NXDOMAIN;
-	set = entry_answer(service, family == 4 ? SLOT_ENDPOINTS_A : SLOT_ENDPOINTS_AAAA);
-	at = set ? answer_find(set, addr) : -1;
-	if (at < 0)
-		return CLUSTER_NXDOMAIN;
-	return set->type == query->qtype ? hit_set(hit, set, (uint32_t)at, 1) : CLUSTER_NODATA;
-}
-
-static enum cluster_verdict find_forward(const struct cluster *cluster, unsigned gates,
-	unsigned zone_labels, const struct query *query, struct cluster_hit *hit)
-{
-	static const uint8_t svc[4] = {3, 's', 'v', 'c'};
-	const size_t len = query->label_at[zone_labels]; /* of the relative name */
-	const unsigned labels = (unsigned)query->labels - zone_labels;
-	const bool service =
-		memcmp(query->name + query->label_at[zone_labels + 1], svc, sizeof svc) == 0;
-	const struct entry *entry;
-	size_t first;
-
-	if (service && labels > 1 && (gates & NAMES_NEED) != NAMES_NEED)
-		return CLUSTER_UNSYNCED;
-	entry = index_find(&cluster->index, query->name, len);
-	if (entry)
-		return find_entry(entry, gates, query->qtype, hit);
-	if (!service || labels != 4)
-		return CLUSTER_NXDOMAIN;
-	first = 1u + query->name[0];
-	entry = index_find(&cluster->index, query->name + first, len - first);
-	return entry ? find_dashed(entry, gates, query, hit) : CLUSTER_NXDOMAIN;
+	return lookup_zone(&cluster->view, query);
 }
 
 void cluster_find(
 	const struct cluster *cluster, int zone, const struct query *query, struct cluster_hit *out)
 {
-	const struct zone *in = &cluster->zones[zone];
-	const unsigned gates = atomic_load_explicit(&cluster->gates, memory_order_acquire);
-
-	*out = (struct cluster_hit){.zone = (uint8_t)zone, .zone_labels = in->name.labels};
-	if (query->labels == in->name.labels)
-		out->verdict = find_apex(cluster, in, query->qtype, out);
-	else if (!in->reverse)
-		out->verdict = find_forward(cluster, gates, in->name.labels, query, out);
-	else
-		out->verdict = (gates & REVERSE_NEED) == REVERSE_NEED ? CLUSTER_NXDOMAIN
-								      : CLUSTER_UNSYNCED;
-}
-
-/* ns.dns.<zone>, hostmaster.<zone>, with the zone spelled as in the question. */
-static void put_soa(const struct cluster *cluster, unsigned zone_labels, uint32_t ttl_s,
-	uint32_t minimum_s, struct reply *reply, enum reply_section section)
-{
-	static const uint8_t mname[] = {2, 'n', 's', 3, 'd', 'n', 's'};
-	static const uint8_t rname[] = {10, 'h', 'o', 's', 't', 'm', 'a', 's', 't', 'e', 'r'};
-	const uint16_t zone_at = reply_zone_at(reply->query, zone_labels);
-	const uint16_t pointer = (uint16_t)(0xC000u | zone_at);
-	uint8_t rdata[sizeof mname + 2 + sizeof rname + 2 + 20];
-	struct bytes_out out = bytes_out(rdata, sizeof rdata);
-
-	bytes_put(&out, mname, sizeof mname);
-	bytes_put_u16(&out, pointer);
-	bytes_put(&out, rname, sizeof rname);
-	bytes_put_u16(&out, pointer);
-	bytes_put_u32(&out, atomic_load_explicit(&cluster->serial, memory_order_acquire));
-	bytes_put_u32(&out, 7200);  /* refresh */
-	bytes_put_u32(&out, 1800);  /* retry */
-	bytes_put_u32(&out, 86400); /* expire */
-	bytes_put_u32(&out, minimum_s);
-	reply_put_rr(reply, section, zone_at, TYPE_SOA, ttl_s, rdata, sizeof rdata);
+	lookup_find(&cluster->view, zone, query, out);
 }
 
 void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
 	struct reply *reply)
 {
-	const uint32_t negative_s = least(cluster->ttl_s, NEGATIVE_TTL_MAX_S);
+	const struct place question = {reply->query, DNS_HEADER_LEN};
 
-	reply->flags |= DNS_FLAG_AA;
-	reply->rcode = RCODE_NOERROR;
-	if (hit->verdict == CLUSTER_NXDOMAIN)
-		reply->rcode = RCODE_NXDOMAIN;
-	else if (hit->verdict == CLUSTER_UNSYNCED)
-		reply->rcode = RCODE_SERVFAIL;
-	if (hit->verdict != CLUSTER_FOUND) {
-		/* Caches go by the record's TTL or by its minimum: both are the same. */
-		put_soa(cluster, hit->zone_labels, negative_s, negative_s, reply, REPLY_AUTHORITY);
-	} else if (!hit->answer) {
-		put_soa(cluster, hit->zone_labels, least(cluster->ttl_s, SOA_TTL_MAX_S),
-			cluster->ttl_s, reply, REPLY_ANSWER);
-	} else {
-		answer_put(hit->answer, hit->first, hit->count, random, reply, REPLY_ANSWER);
-		for (unsigned i = 0; i < 2; i++) {
-			if (hit->glue[i])
-				answer_put(hit->glue[i], 0, hit->glue[i]->count, random, reply,
-					REPLY_ADDITIONAL);
-		}
-	}
+	put_hit(&cluster->view, hit, &question, random, reply);
 }
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind)
 {
-	return atomic_load_explicit(&cluster->gates, memory_order_acquire) & KIND_BIT(kind);
+	return atomic_load_explicit(&cluster->view.gates, memory_order_acquire) & KIND_BIT(kind);
 }
 
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out)
@@ -495,12 +292,13 @@ void cluster_stats(const struct cluster *cluster, struct cluster_stats *out)
 		.slices = store->kinds[KIND_SLICE].count,
 		.namespaces = store->kinds[KIND_NAMESPACE].count,
 		.endpoints = store->endpoints,
-		.nodes = cluster->index.nodes,
-		.published = cluster->compile.published,
-		.compiled = cluster->compile.compiled,
-		.bytes = store_bytes(store) + cluster->index.bytes + cluster->compile.bytes,
-		.refused = store->refused + cluster->compile.refused,
-		.serial = atomic_load_explicit(&cluster->serial, memory_order_relaxed),
+		.nodes = cluster->view.index.nodes,
+		.published = cluster->view.compile.published,
+		.compiled = cluster->view.compile.compiled,
+		.bytes = store_bytes(store) + cluster->view.index.bytes +
+			 cluster->view.reverse.bytes + cluster->view.compile.bytes,
+		.refused = store->refused + cluster->view.compile.refused,
+		.serial = atomic_load_explicit(&cluster->view.serial, memory_order_relaxed),
 	};
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		out->synced[kind] = cluster_synced(cluster, (enum object_kind)kind);

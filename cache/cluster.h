@@ -22,33 +22,28 @@
 
 #include "dns/wire/name.h"
 #include "dns/wire/reply.h"
+#include "hit.h"
 #include "watch/object.h"
 #include "watch/sink.h"
 
 struct cluster;
-struct answer;
+
+enum cluster_pods {
+	CLUSTER_PODS_DISABLED, /* there are no names of pods */
+	CLUSTER_PODS_INSECURE, /* any address in a namespace that exists */
+	CLUSTER_PODS_VERIFIED  /* addresses of pods in that namespace */
+};
 
 /* Everything is copied. */
 struct cluster_config {
 	const struct name *zones; /* canonical; at least one that is not reverse */
 	size_t zone_count;
 	uint32_t ttl_s;
+	uint32_t negative_ttl_s; /* of NXDOMAIN and NODATA */
+	enum cluster_pods pods;
 	const char *const *namespaces; /* NULL-terminated; NULL: all */
 	const struct ip *own;          /* this server's own addresses, for NS */
 	size_t own_count;
-};
-
-enum cluster_verdict { CLUSTER_FOUND, CLUSTER_NODATA, CLUSTER_NXDOMAIN, CLUSTER_UNSYNCED };
-
-struct cluster_hit {
-	enum cluster_verdict verdict;
-	uint8_t zone; /* index of the zone in the configuration */
-	uint8_t zone_labels;
-	/* FOUND: records [first, first + count) of answer; answer NULL: the zone's
-	 * SOA. glue may be NULL. */
-	uint32_t first, count;
-	const struct answer *answer;
-	const struct answer *glue[2];
 };
 
 struct cluster_stats {
@@ -82,9 +77,9 @@ int cluster_zone(const struct cluster *cluster, const struct query *query);
 void cluster_find(const struct cluster *cluster, int zone, const struct query *query,
 	struct cluster_hit *out);
 
-/* Write it: answer records (A and AAAA beginning at a place chosen by random),
- * or the zone's SOA in Authority; AA and the rcode (SERVFAIL with SOA for
- * UNSYNCED, as CoreDNS). */
+/* Write it: answer records (A and AAAA beginning at a place chosen by random, and
+ * SRV too where not all fit), or the zone's SOA in Authority; AA and the rcode
+ * (SERVFAIL with SOA for UNSYNCED, as CoreDNS). */
 void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
 	struct reply *reply);
 

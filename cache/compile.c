@@ -5,20 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dns/wire/type.h"
+
 /* How much may wait for a grace period before a run stops to wait for one. */
 #define BIN_BYTES_MAX (1u << 20)
 #define BIN_COUNT_MAX 4096
+/* Room for hashes that is kept for the next owner. */
+#define HASHES_KEEP 4096
 
 /* All kinds of records that follow from one Service and its slices. */
-static const struct rule *const rules[] = {&rule_service, &rule_endpoint};
+static rule_fn *const rules[] = {rule_service, rule_endpoint};
 #define RULE_COUNT (sizeof rules / sizeof rules[0])
-
-/* One drafted name and what publishing it takes. */
-struct change {
-	struct node *node;
-	struct entry *entry; /* NULL: published already, byte for byte */
-	bool made;           /* the node was held for this change */
-};
 
 static struct entry *entry_copy(const struct draft *draft, const struct draft_name *name)
 {
@@ -61,134 +58,179 @@ static void run_rules(struct compile *compile, struct rule_run *run)
 	run->kind = kind_of(owner->service);
 	draft_begin(draft, owner->key, owner->key_len, run->kind);
 	for (size_t i = 0; i < RULE_COUNT && !run->absent; i++)
-		rules[i]->own(run);
+		rules[i](run);
 	draft_end(draft);
-	for (size_t i = 0; i < RULE_COUNT && !run->absent; i++) {
-		if (rules[i]->names)
-			rules[i]->names(run);
-	}
 	if (run->absent)
 		draft->name_count = 0;
 	if (!draft->error)
 		compile->refused += run->refused;
 }
 
-static void changes_undo(struct compile *compile, struct change *changes, size_t count)
+/* ---- addresses that lead back to an entry ---- */
+
+static int hashes_add(struct compile *compile, struct hash_list *list, const struct answer *answer)
 {
-	for (size_t i = 0; i < count; i++) {
-		free(changes[i].entry);
-		if (changes[i].made)
-			index_drop(compile->index, changes[i].node);
-	}
-}
+	const uint8_t family = answer && answer->type == TYPE_A ? 4 : 6;
 
-/* Names the owner has already carry the stamp `had`; all get had + 1. */
-static int change_prepare(
-	struct compile *compile, const struct draft_name *name, uint32_t had, struct change *out)
-{
-	struct node *node = index_node(compile->index, name->key, name->key_len);
-	struct change change = {0};
+	if (!answer)
+		return 0;
+	if (list->count + answer->count > list->cap) {
+		const size_t cap = list->count + answer->count + 16;
+		uint32_t *grown = realloc(list->hash, cap * sizeof *grown);
 
-	change.made = !node || node->stamp != had;
-	if (change.made) {
-		const int rc = index_hold(compile->index, name->key, name->key_len, &node);
-
-		if (rc)
-			return rc;
-	}
-	change.node = node;
-	if (!entry_same(&compile->draft, name, node_entry(node))) {
-		change.entry = entry_copy(&compile->draft, name);
-		if (!change.entry) {
-			if (change.made)
-				index_drop(compile->index, node);
+		if (!grown)
 			return -ENOMEM;
-		}
+		list->hash = grown;
+		list->cap = cap;
 	}
-	node->stamp = had + 1;
-	*out = change;
+	for (uint32_t i = 0; i < answer->count; i++)
+		list->hash[list->count++] = reverse_hash(compile->reverse, family,
+			answer->rr + (size_t)i * answer->stride + ANSWER_HEAD);
 	return 0;
 }
 
-/* Everything that can fail. *names is the owner's new list of further names. */
-static int changes_prepare(
-	struct compile *compile, uint32_t had, struct change *changes, struct node ***names)
+static int hash_order(const void *a, const void *b)
 {
-	const struct draft *draft = &compile->draft;
-	struct node **list = NULL;
-	size_t done = 0;
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The hashes of all addresses of an entry (NULL: none), sorted, each once. */
+static int hashes_of(struct compile *compile, const struct entry *entry, struct hash_list *list)
+{
+	static const enum entry_slot slots[] = {
+		SLOT_A, SLOT_AAAA, SLOT_ENDPOINTS_A, SLOT_ENDPOINTS_AAAA};
+	size_t n = 0;
+
+	list->count = 0;
+	for (unsigned i = 0; entry && i < sizeof slots / sizeof slots[0]; i++) {
+		if (entry->kind == ENTRY_HEADLESS && i < 2)
+			continue; /* the same as its endpoints */
+		if (hashes_add(compile, list, entry_answer(entry, slots[i])))
+			return -ENOMEM;
+	}
+	if (list->count > 1)
+		qsort(list->hash, list->count, sizeof *list->hash, hash_order);
+	for (size_t i = 0; i < list->count; i++) {
+		if (!n || list->hash[n - 1] != list->hash[i])
+			list->hash[n++] = list->hash[i];
+	}
+	list->count = n;
+	return 0;
+}
+
+/* Call for each hash that is in a and not in b; ends at the first error. *done:
+ * how many hashes of a were gone through. */
+static int hashes_each(struct compile *compile, const struct hash_list *a,
+	const struct hash_list *b, struct node *node,
+	int (*call)(struct reverse *reverse, uint32_t hash, struct node *node), size_t *done)
+{
+	size_t other = 0;
+
+	for (*done = 0; *done < a->count; ++*done) {
+		while (other < b->count && b->hash[other] < a->hash[*done])
+			other++;
+		if (other < b->count && b->hash[other] == a->hash[*done])
+			continue;
+		if (call(compile->reverse, a->hash[*done], node))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int hash_remove(struct reverse *reverse, uint32_t hash, struct node *node)
+{
+	reverse_remove(reverse, hash, node);
+	return 0;
+}
+
+/* What leads to the old entry and no longer to the new one. */
+static void reverse_leave(struct compile *compile, struct node *node)
+{
+	size_t done;
+
+	if (compile->config->reverse)
+		hashes_each(compile, &compile->old, &compile->fresh, node, hash_remove, &done);
+}
+
+/* Make the new entry's addresses lead to the node; compile->old and ->fresh are
+ * what the two entries have. */
+static int reverse_enter(struct compile *compile, struct node *node, const struct entry *fresh)
+{
+	size_t done, undone;
+
+	compile->old.count = compile->fresh.count = 0;
+	if (!compile->config->reverse)
+		return 0;
+	if (hashes_of(compile, node_entry(node), &compile->old) ||
+		hashes_of(compile, fresh, &compile->fresh))
+		return -ENOMEM;
+	if (!hashes_each(compile, &compile->fresh, &compile->old, node, reverse_add, &done))
+		return 0;
+	compile->fresh.count = done;
+	hashes_each(compile, &compile->fresh, &compile->old, node, hash_remove, &undone);
+	return -ENOMEM;
+}
+
+/* ---- owners ---- */
+
+/* Everything that can fail comes before the one store that publishes. */
+static int owner_publish(struct compile *compile, struct owner *owner)
+{
+	const struct draft_name *name = &compile->draft.names[0];
+	struct node *node = owner->node;
+	struct entry *entry = NULL;
 	int rc = 0;
 
-	if (draft->name_count > 1) {
-		list = malloc((draft->name_count - 1) * sizeof(struct node *));
-		if (!list)
-			return -ENOMEM;
-	}
-	while (!rc && done < draft->name_count) {
-		rc = change_prepare(compile, &draft->names[done], had, &changes[done]);
-		if (rc)
-			break;
-		if (done)
-			list[done - 1] = changes[done].node;
-		done++;
+	if (!node)
+		rc = index_hold(compile->index, owner->key, owner->key_len, &node);
+	if (!rc && entry_same(&compile->draft, name, node_entry(node)))
+		return 0;
+	if (!rc) {
+		entry = entry_copy(&compile->draft, name);
+		rc = entry ? reverse_enter(compile, node, entry) : -ENOMEM;
 	}
 	if (rc) {
-		changes_undo(compile, changes, done);
-		free(list);
+		free(entry);
+		if (node && !owner->node)
+			index_drop(compile->index, node);
 		return rc;
 	}
-	*names = list;
+	index_publish(compile->index, node, entry);
+	reverse_leave(compile, node);
+	compile->published++;
+	owner->node = node;
 	return 0;
 }
 
-/* Names that are in the old list and not in the new one. Children go first, so
- * that no parent is left behind without anything at it. */
-static void drop_old(struct compile *compile, const struct owner *owner, uint32_t had)
+static int owner_withdraw(struct compile *compile, struct owner *owner)
 {
-	for (uint32_t i = 0; i < owner->name_count; i++) {
-		if (owner->names[i]->stamp == had)
-			index_drop(compile->index, owner->names[i]);
-	}
-	if (owner->node && owner->node->stamp == had)
-		index_drop(compile->index, owner->node);
+	if (!owner->node)
+		return 0;
+	if (reverse_enter(compile, owner->node, NULL))
+		return -ENOMEM;
+	reverse_leave(compile, owner->node);
+	index_drop(compile->index, owner->node);
+	owner->node = NULL;
+	return 0;
 }
 
-static void changes_commit(struct compile *compile, struct owner *owner, uint32_t had,
-	struct change *changes, struct node **names)
+static void trim(struct hash_list *list)
 {
-	const size_t count = compile->draft.name_count;
-	const uint32_t name_count = count ? (uint32_t)(count - 1) : 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!changes[i].entry)
-			continue;
-		index_publish(compile->index, changes[i].node, changes[i].entry);
-		compile->published++;
-	}
-	drop_old(compile, owner, had);
-	compile->bytes += name_count * sizeof(struct node *);
-	compile->bytes -= owner->name_count * sizeof(struct node *);
-	free(owner->names);
-	owner->node = count ? changes[0].node : NULL;
-	owner->names = names;
-	owner->name_count = name_count;
-}
-
-static void stamp_old(const struct owner *owner, uint32_t stamp)
-{
-	if (owner->node)
-		owner->node->stamp = stamp;
-	for (uint32_t i = 0; i < owner->name_count; i++)
-		owner->names[i]->stamp = stamp;
+	if (list->cap <= HASHES_KEEP)
+		return;
+	free(list->hash);
+	*list = (struct hash_list){.count = 0};
 }
 
 static int compile_owner(struct compile *compile, struct owner *owner)
 {
 	struct draft *draft = &compile->draft;
-	struct rule_run run = {.config = compile->config, .owner = owner, .draft = draft};
-	struct change one, *changes = &one;
-	struct node **names = NULL;
-	uint32_t had;
+	struct rule_run run = {.config = compile->config,
+		.owner = owner,
+		.draft = draft,
+		.ports = &compile->ports};
 	int rc;
 
 	draft_reset(draft);
@@ -196,23 +238,15 @@ static int compile_owner(struct compile *compile, struct owner *owner)
 		run_rules(compile, &run);
 	if (draft->error)
 		return draft->error;
-	had = compile->stamp += 2;
-	stamp_old(owner, had);
-	if (draft->name_count > 1) {
-		changes = malloc(draft->name_count * sizeof *changes);
-		if (!changes)
-			return -ENOMEM;
-	}
-	rc = changes_prepare(compile, had, changes, &names);
-	if (!rc) {
-		changes_commit(compile, owner, had, changes, names);
-		compile->compiled++;
-		compile->zone_dirty |= owner->holds_own || run.holds_own;
-		owner->holds_own = run.holds_own;
-	}
-	if (changes != &one)
-		free(changes);
-	return rc;
+	rc = draft->name_count ? owner_publish(compile, owner) : owner_withdraw(compile, owner);
+	trim(&compile->old);
+	trim(&compile->fresh);
+	if (rc)
+		return rc;
+	compile->compiled++;
+	compile->zone_dirty |= owner->holds_own || run.holds_own;
+	owner->holds_own = run.holds_own;
+	return 0;
 }
 
 /* A namespace's own name exists while the Namespace or a Service in it does. */
@@ -273,38 +307,42 @@ static int compile_zone(struct compile *compile)
 	return rc;
 }
 
-static int publish_host(struct compile *compile)
+/* A name that needs no object. */
+static int publish_fixed(struct compile *compile, struct node **node)
 {
-	struct draft *draft = &compile->draft;
+	const struct draft *draft = &compile->draft;
 	const struct entry *entry;
 	int rc;
 
-	draft_reset(draft);
-	rule_zone_host(compile->config, draft);
 	if (draft->error)
 		return draft->error;
-	rc = index_hold(
-		compile->index, draft->names[0].key, draft->names[0].key_len, &compile->host);
+	rc = index_hold(compile->index, draft->names[0].key, draft->names[0].key_len, node);
 	if (rc)
 		return rc;
 	entry = entry_copy(draft, &draft->names[0]);
 	if (!entry)
 		return -ENOMEM;
-	index_publish(compile->index, compile->host, entry);
+	index_publish(compile->index, *node, entry);
 	return 0;
 }
 
 int compile_init(struct compile *compile, struct store *store, struct index *index,
-	const struct rule_config *config)
+	struct reverse *reverse, const struct rule_config *config)
 {
 	static const uint8_t bare[][4] = {{3, 's', 'v', 'c'}, {3, 'p', 'o', 'd'}};
 	int rc;
 
 	compile->store = store;
 	compile->index = index;
+	compile->reverse = reverse;
 	compile->config = config;
 	draft_init(&compile->draft, config->ttl_s);
-	rc = publish_host(compile);
+	rule_zone_host(config, &compile->draft);
+	rc = publish_fixed(compile, &compile->host);
+	draft_reset(&compile->draft);
+	rule_zone_version(&compile->draft);
+	if (!rc)
+		rc = publish_fixed(compile, &compile->schema);
 	for (size_t i = 0; !rc && i < sizeof bare / sizeof bare[0]; i++) {
 		rc = index_hold(index, bare[i], sizeof bare[i], &compile->bare[i]);
 		if (!rc)
@@ -319,6 +357,9 @@ void compile_free(struct compile *compile)
 		free((void *)(uintptr_t)atomic_load_explicit(
 			&compile->apex[i], memory_order_relaxed));
 	draft_free(&compile->draft);
+	ports_builder_free(&compile->ports);
+	free(compile->old.hash);
+	free(compile->fresh.hash);
 }
 
 static size_t run_spaces(struct compile *compile)

@@ -5,36 +5,46 @@
 /* From dirty keys to what readers see. For each dirty owner: run the rules,
  * compare with what is published, replace only what differs.
  *
- * An owner is compiled in two steps. First everything that can fail: entries are
- * copied out, nodes of new names are made (readers do not see them yet). Then
- * everything is published, which cannot fail. Without memory the owner keeps
- * the answers it has and stays dirty; the next run tries again.
+ * An owner has one entry. First comes everything that can fail: the entry is
+ * copied out, the node made (readers do not see it yet), its addresses lead to it
+ * (reverse.h; readers look into the entry first). Then one store publishes all.
+ * Without memory the owner keeps the answers it has and stays dirty; the next
+ * run tries again.
  *
  * The writer's thread. Readers only load `apex`.
  */
 
+#include "reverse.h"
 #include "rule.h"
 
 enum { APEX_FORWARD, APEX_REVERSE, APEX_COUNT };
+
+struct hash_list {
+	uint32_t *hash;
+	size_t count, cap;
+};
 
 struct compile {
 	_Atomic(const struct entry *) apex[APEX_COUNT]; /* never NULL after init */
 	struct store *store;
 	struct index *index;
+	struct reverse *reverse;
 	const struct rule_config *config;
 	struct draft draft;
-	struct node *host;    /* ns.dns */
-	struct node *bare[2]; /* svc and pod, which exist whatever is in them */
-	uint32_t stamp;
+	struct ports_builder ports;
+	struct hash_list old, fresh; /* of the entry under way */
+	struct node *host;           /* ns.dns */
+	struct node *schema;         /* dns-version */
+	struct node *bare[2];        /* svc and pod, which exist whatever is in them */
 	bool zone_dirty;
 	uint64_t published, compiled, refused;
-	uint64_t bytes; /* of apex entries and name lists */
+	uint64_t bytes; /* of apex entries */
 };
 
 /* 0 or -ENOMEM. Publishes what needs no object. Everything pointed to must
  * outlive it; compile must be zeroed. */
 int compile_init(struct compile *compile, struct store *store, struct index *index,
-	const struct rule_config *config);
+	struct reverse *reverse, const struct rule_config *config);
 /* No reader may be inside; a zeroed struct is allowed. */
 void compile_free(struct compile *compile);
 

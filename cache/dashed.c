@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "dns/wire/name.h"
+
 static char *put_number(char *at, unsigned value, unsigned base)
 {
 	char digits[8];
@@ -111,4 +113,29 @@ uint8_t dashed_parse(const uint8_t *label, size_t len, uint8_t addr[16])
 		return 0;
 	memcpy(addr, found, family == 4 ? 4 : 16);
 	return family;
+}
+
+uint8_t dashed_read(const uint8_t *label, size_t len, uint8_t addr[16])
+{
+	char text[NAME_MAX_LABEL + 1];
+	unsigned char found[16];
+	unsigned dashes = 0;
+	bool doubled = false, v4;
+
+	if (!len || len >= sizeof text)
+		return 0;
+	for (size_t i = 0; i < len; i++) {
+		if (label[i] == '.' || label[i] == ':' || !label[i])
+			return 0;
+		dashes += label[i] == '-';
+		doubled |= i && label[i] == '-' && label[i - 1] == '-';
+	}
+	v4 = dashes == 3 && !doubled;
+	for (size_t i = 0; i < len; i++)
+		text[i] = label[i] != '-' ? (char)label[i] : v4 ? '.' : ':';
+	text[len] = '\0';
+	if (inet_pton(v4 ? AF_INET : AF_INET6, text, found) != 1)
+		return 0;
+	memcpy(addr, found, v4 ? 4 : 16);
+	return v4 ? 4 : 6;
 }

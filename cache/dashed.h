@@ -27,4 +27,9 @@ size_t dashed_format(uint8_t family, const uint8_t *addr, char out[DASHED_MAX]);
  * untouched). Letters must be in lower case. */
 uint8_t dashed_parse(const uint8_t *label, size_t len, uint8_t addr[16]);
 
+/* The same for names that may spell any address (those of pods): with three
+ * dashes, no two of them in a row, it is an IPv4 address, otherwise an IPv6 one,
+ * in any spelling that inet_pton() reads. 0: no address. */
+uint8_t dashed_read(const uint8_t *label, size_t len, uint8_t addr[16]);
+
 #endif

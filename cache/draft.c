@@ -187,6 +187,20 @@ void draft_close(struct draft *draft, uint32_t dashed_count)
 	answer->bytes = (uint32_t)(draft->len - draft->answer_at - sizeof *answer);
 }
 
+void *draft_block(struct draft *draft, enum entry_slot slot, size_t size)
+{
+	size_t at;
+
+	pad(draft, _Alignof(struct answer));
+	if (!grow_buf(draft, size))
+		return NULL;
+	at = draft->len;
+	open_entry(draft)->at[slot] = (uint32_t)(at - draft->entry_at);
+	memset(draft->buf + at, 0, size);
+	draft->len += size;
+	return draft->buf + at;
+}
+
 void draft_alias(struct draft *draft, enum entry_slot from, enum entry_slot to)
 {
 	if (!draft->error)
@@ -223,14 +237,15 @@ const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *n
 	return draft->buf + name->entry_at;
 }
 
-void draft_item(struct draft *draft, const char *host, uint8_t family, const uint8_t *addr)
+void draft_item(
+	struct draft *draft, const char *host, uint8_t family, const uint8_t *addr, uint32_t list)
 {
 	struct draft_item *item;
 
 	if (!grow_items(draft))
 		return;
 	item = &draft->items[draft->item_count++];
-	*item = (struct draft_item){.host = host, .family = family};
+	*item = (struct draft_item){.host = host, .family = family, .list = list};
 	memcpy(item->addr, addr, family == 4 ? 4 : 16);
 }
 

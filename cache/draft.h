@@ -30,6 +30,7 @@ struct draft_item {
 	const char *host; /* hostname as the object has it; NULL: none */
 	uint8_t family;   /* 4 or 6 */
 	uint8_t addr[16];
+	uint32_t list; /* which list of ports it has (rule_endpoint.c) */
 };
 
 struct draft {
@@ -56,7 +57,10 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr);
 void draft_record(struct draft *draft, const uint8_t *owner, size_t owner_len, const uint8_t *rdata,
 	size_t len);
 void draft_close(struct draft *draft, uint32_t dashed_count);
-/* The same RRset in another slot of the open entry. */
+/* size zeroed bytes in a slot of the open entry, valid until the next call that
+ * writes; NULL: no memory. */
+void *draft_block(struct draft *draft, enum entry_slot slot, size_t size);
+/* The same RRset or block in another slot of the open entry. */
 void draft_alias(struct draft *draft, enum entry_slot from, enum entry_slot to);
 void draft_end(struct draft *draft);
 
@@ -66,7 +70,8 @@ void draft_addresses(struct draft *draft, const struct draft_item *items, size_t
 /* The entry of a name, valid until the next call that writes. */
 const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *name);
 
-void draft_item(struct draft *draft, const char *host, uint8_t family, const uint8_t *addr);
+void draft_item(
+	struct draft *draft, const char *host, uint8_t family, const uint8_t *addr, uint32_t list);
 /* By family, address, and those without a hostname first. */
 void draft_sort_by_address(struct draft_item *items, size_t n);
 /* By hostname (letter case ignored), family, address. */

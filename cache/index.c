@@ -153,7 +153,6 @@ static int insert(
 	atomic_init(&node->entry, NULL);
 	node->hash = hash;
 	node->references = 0;
-	node->stamp = 0;
 	node->len = (uint8_t)len;
 	memcpy(node->key, key, len);
 	table_put(table, node);

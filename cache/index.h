@@ -45,7 +45,6 @@ struct node {
 	uint32_t hash;
 	/* The writer's only: */
 	uint32_t references;
-	uint32_t stamp; /* free for the writer's use; 0 in a new node */
 	uint8_t len;
 	uint8_t key[];
 };

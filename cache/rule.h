@@ -6,13 +6,15 @@
  * from an owner (a Service joined with its slices) to a draft. A new kind of
  * record is one rule_*.c and one row in compile.c.
  *
- * For each owner compile begins the entry of the owner's own name, lets the
- * rules in order add RRsets to it (own), ends it, and lets them add further
- * names (names), each begun and ended by the rule. Rules run on the writer's
- * thread; a failed allocation is the draft's sticky error.
+ * For each owner compile begins the entry of the owner's name, lets the rules in
+ * order add to it, and ends it. An owner has this one entry and no more: what
+ * lies below its name (endpoints, ports) and what points to it (PTR) is read
+ * from there, so that one store publishes all that an event changes. Rules run on
+ * the writer's thread; a failed allocation is the draft's sticky error.
  */
 
 #include "draft.h"
+#include "ports_builder.h"
 #include "store.h"
 
 /* What does not change while the cluster lives. */
@@ -22,6 +24,7 @@ struct rule_config {
 	size_t own_count;
 	const struct name *primary; /* the first forward zone */
 	uint8_t zone_max;           /* wire bytes of the longest forward zone */
+	bool reverse;               /* there are reverse zones: keep addresses findable */
 };
 
 /* One owner on its way through the rules. */
@@ -29,19 +32,16 @@ struct rule_run {
 	const struct rule_config *config;
 	const struct owner *owner; /* its service is not NULL */
 	struct draft *draft;
-	enum entry_kind kind; /* set by compile from the Service's type */
-	bool absent;          /* a rule says: this owner has no name at all */
-	bool holds_own;       /* one of our own addresses is an endpoint */
-	size_t hosts;         /* endpoints with a hostname */
-	uint64_t refused;     /* names left out as invalid, added up */
+	struct ports_builder *ports; /* scratch */
+	enum entry_kind kind;        /* set by compile from the Service's type */
+	bool absent;                 /* a rule says: this owner has no name at all */
+	bool holds_own;              /* one of our own addresses is an endpoint */
+	uint64_t refused;            /* names left out as invalid, added up */
 };
 
-struct rule {
-	void (*own)(struct rule_run *run);
-	void (*names)(struct rule_run *run); /* NULL: none */
-};
+typedef void rule_fn(struct rule_run *run);
 
-extern const struct rule rule_service, rule_endpoint;
+rule_fn rule_service, rule_endpoint;
 
 /* The hostname of an endpoint of this owner, NULL: none, or one that makes no
  * valid name, which counts as none (the endpoint is then known by its address). */
@@ -55,5 +55,7 @@ bool rule_is_own(const struct rule_config *config, uint8_t family, const uint8_t
 void rule_zone(const struct rule_config *config, struct table *owners, struct draft *draft);
 /* The entry of ns.dns: our own addresses. */
 void rule_zone_host(const struct rule_config *config, struct draft *draft);
+/* The entry of dns-version: the version of the specification we follow. */
+void rule_zone_version(struct draft *draft);
 
 #endif

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Endpoints: the endpoint set of every Service that is no alias (for a headless
- * one it is the Service's own A and AAAA), and a name for each hostname. Names
- * made of addresses need no more than the set (dashed.h, answer.h).
+ * one it is the Service's own A and AAAA), with hostnames and ports: endpoints.h.
  *
  * Kubernetes DNS-Based Service Discovery, section 2.4.1: "if there are multiple
  * IPs with the same hostname, then all are returned". */
 #include "rule.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "dashed.h"
 #include "dns/wire/type.h"
+#include "endpoints.h"
 
 const char *rule_host(const struct rule_config *config, const struct owner *owner,
 	const char *const *hosts, size_t at)
@@ -26,15 +27,13 @@ const char *rule_host(const struct rule_config *config, const struct owner *owne
 }
 
 static void collect_one(struct rule_run *run, const char *const *hosts, size_t at, uint8_t family,
-	const uint8_t *addr)
+	const uint8_t *addr, uint32_t list)
 {
 	const char *host = rule_host(run->config, run->owner, hosts, at);
 
-	if (host)
-		run->hosts++;
-	else if (hosts && hosts[at] && *hosts[at])
+	if (!host && hosts && hosts[at] && *hosts[at])
 		run->refused++;
-	draft_item(run->draft, host, family, addr);
+	draft_item(run->draft, host, family, addr, list);
 }
 
 static void collect(struct rule_run *run)
@@ -42,11 +41,21 @@ static void collect(struct rule_run *run)
 	run->draft->item_count = 0;
 	for (const struct slice_record *at = run->owner->slices; at; at = at->next) {
 		const struct endpoint_slice *slice = at->object;
+		size_t v4 = 0, v6 = 0;
 
-		for (size_t i = 0; i < slice->v4_count; i++)
-			collect_one(run, slice->v4_hostnames, i, 4, slice->v4 + 4 * i);
-		for (size_t i = 0; i < slice->v6_count; i++)
-			collect_one(run, slice->v6_hostnames, i, 6, slice->v6 + 16 * i);
+		for (unsigned g = 0; g < slice->group_count; g++) {
+			const struct slice_group *group = &slice->groups[g];
+			const size_t v4_end = v4 + group->v4_count, v6_end = v6 + group->v6_count;
+			const uint32_t list =
+				ports_builder_list(run->ports, group->ports, group->port_count);
+
+			for (; v4 < v4_end; v4++)
+				collect_one(
+					run, slice->v4_hostnames, v4, 4, slice->v4 + 4 * v4, list);
+			for (; v6 < v6_end; v6++)
+				collect_one(
+					run, slice->v6_hostnames, v6, 6, slice->v6 + 16 * v6, list);
+		}
 	}
 }
 
@@ -95,31 +104,25 @@ static void put_family(struct draft *draft, const struct draft_item *items, size
 	draft_close(draft, dashed);
 }
 
-static void endpoint_own(struct rule_run *run)
+/* The ports of those without a hostname, one member for each that put_part() puts. */
+static void add_members(struct ports_builder *ports, const struct draft_item *items, size_t n)
 {
-	struct draft *draft = run->draft;
-	size_t v4 = 0;
+	const struct draft_item *last = NULL;
 
-	if (run->kind == ENTRY_EXTERNAL)
-		return;
-	collect(run);
-	draft_sort_by_address(draft->items, draft->item_count);
-	while (v4 < draft->item_count && draft->items[v4].family == 4)
-		v4++;
-	put_family(draft, draft->items, v4);
-	if (v4 < draft->item_count)
-		put_family(draft, draft->items + v4, draft->item_count - v4);
-	if (run->kind == ENTRY_HEADLESS) {
-		draft_alias(draft, SLOT_ENDPOINTS_A, SLOT_A);
-		draft_alias(draft, SLOT_ENDPOINTS_AAAA, SLOT_AAAA);
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].host)
+			continue;
+		ports_builder_member(
+			ports, items[i].list, !last || draft_compare(&items[i], last) != 0);
+		last = &items[i];
 	}
-	for (size_t i = 0; run->config->own_count && i < draft->item_count; i++)
-		run->holds_own |=
-			rule_is_own(run->config, draft->items[i].family, draft->items[i].addr);
 }
 
-/* True if an endpoint without a hostname has the address; items are sorted. */
-static bool has_dashed(const struct draft_item *items, size_t n, const struct draft_item *wanted)
+/* ---- hostnames ---- */
+
+/* The endpoint without a hostname that has the address, NULL: none. Items are sorted. */
+static const struct draft_item *find_dashed(
+	const struct draft_item *items, size_t n, const struct draft_item *wanted)
 {
 	size_t low = 0, high = n;
 
@@ -131,18 +134,20 @@ static bool has_dashed(const struct draft_item *items, size_t n, const struct dr
 		else
 			high = middle;
 	}
-	return low < n && !items[low].host && draft_compare(&items[low], wanted) == 0;
+	if (low < n && !items[low].host && draft_compare(&items[low], wanted) == 0)
+		return &items[low];
+	return NULL;
 }
 
 /* A hostname may be spelled as the dashed address of another endpoint: the name
  * is then that endpoint's too. */
-static void add_namesakes(struct rule_run *run)
+static uint32_t add_namesakes(struct draft *draft)
 {
-	struct draft *draft = run->draft;
 	const size_t n = draft->item_count;
 
 	for (size_t i = 0; i < n; i++) {
 		struct draft_item twin = {.host = draft->items[i].host};
+		const struct draft_item *found;
 		uint8_t label[NAME_MAX_LABEL];
 		size_t len;
 
@@ -151,46 +156,123 @@ static void add_namesakes(struct rule_run *run)
 		len = strlen(twin.host);
 		name_lower(label, (const uint8_t *)twin.host, len);
 		twin.family = dashed_parse(label, len, twin.addr);
-		if (twin.family && has_dashed(draft->items, n, &twin))
-			draft_item(draft, twin.host, twin.family, twin.addr);
+		found = twin.family ? find_dashed(draft->items, n, &twin) : NULL;
+		if (found)
+			draft_item(draft, twin.host, twin.family, twin.addr, found->list);
 	}
+	return (uint32_t)(draft->item_count - n);
 }
 
-static void put_host(struct rule_run *run, const struct draft_item *items, size_t n)
+/* Only those with a hostname stay, sorted by it. */
+static void keep_hosts(struct draft *draft)
 {
-	const struct owner *owner = run->owner;
-	const size_t len = strlen(items->host);
-	uint8_t key[NAME_MAX_LEN];
+	size_t n = 0;
 
-	key[0] = (uint8_t)len;
-	name_lower(key + 1, (const uint8_t *)items->host, len);
-	memcpy(key + 1 + len, owner->key, owner->key_len);
-	draft_begin(run->draft, key, 1 + len + owner->key_len, ENTRY_ENDPOINT);
-	draft_addresses(run->draft, items, n);
-	draft_end(run->draft);
+	for (size_t i = 0; i < draft->item_count; i++) {
+		if (draft->items[i].host)
+			draft->items[n++] = draft->items[i];
+	}
+	draft->item_count = n;
+	draft_sort_by_host(draft->items, n);
 }
 
-static void endpoint_names(struct rule_run *run)
+static bool host_starts(const struct draft_item *items, size_t i)
+{
+	return !i || strcasecmp(items[i].host, items[i - 1].host) != 0;
+}
+
+static bool pair_starts(const struct draft_item *items, size_t i)
+{
+	return host_starts(items, i) || draft_compare(&items[i], &items[i - 1]) != 0;
+}
+
+static int pair_order(const void *a, const void *b, void *pairs)
+{
+	const struct host_pair *of = pairs;
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int order = of[x].family - of[y].family;
+
+	if (!order)
+		order = memcmp(of[x].addr, of[y].addr, sizeof of[x].addr);
+	return order ? order : (x > y) - (x < y);
+}
+
+static void fill_hosts(struct host_set *set, const struct draft_item *items, size_t n)
+{
+	uint32_t *order = (void *)(set->pairs + set->count);
+	uint8_t *text = (void *)(order + set->count);
+	uint32_t at = 0, label_at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (host_starts(items, i)) {
+			const size_t len = strlen(items[i].host);
+
+			label_at = (uint32_t)(text - (uint8_t *)set);
+			*text++ = (uint8_t)len;
+			name_lower(text, (const uint8_t *)items[i].host, len);
+			text += len;
+		}
+		if (!pair_starts(items, i))
+			continue;
+		set->pairs[at].label_at = label_at;
+		set->pairs[at].family = items[i].family;
+		memcpy(set->pairs[at].addr, items[i].addr, sizeof set->pairs[at].addr);
+		order[at] = at;
+		at++;
+	}
+	qsort_r(order, at, sizeof *order, pair_order, set->pairs);
+}
+
+static void put_hosts(struct rule_run *run)
 {
 	struct draft *draft = run->draft;
-	struct draft_item *items;
-	size_t n = 0, first = 0;
+	struct host_set *set;
+	const uint32_t namesakes = add_namesakes(draft);
+	size_t pairs = 0, text = 0, size;
 
-	if (!run->hosts)
-		return;
-	add_namesakes(run);
-	items = draft->items;
+	keep_hosts(draft);
 	for (size_t i = 0; i < draft->item_count; i++) {
-		if (items[i].host)
-			items[n++] = items[i];
+		ports_builder_member(
+			run->ports, draft->items[i].list, pair_starts(draft->items, i));
+		pairs += pair_starts(draft->items, i);
+		text += host_starts(draft->items, i) ? 1 + strlen(draft->items[i].host) : 0;
 	}
-	draft_sort_by_host(items, n);
-	for (size_t i = 1; i <= n; i++) {
-		if (i < n && strcasecmp(items[i].host, items[first].host) == 0)
-			continue;
-		put_host(run, items + first, i - first);
-		first = i;
-	}
+	if (!pairs)
+		return;
+	size = sizeof *set + pairs * (sizeof set->pairs[0] + sizeof(uint32_t)) + text;
+	set = draft_block(draft, SLOT_HOSTS, size);
+	if (!set)
+		return;
+	set->bytes = (uint32_t)size;
+	set->count = (uint32_t)pairs;
+	set->namesakes = namesakes;
+	fill_hosts(set, draft->items, draft->item_count);
 }
 
-const struct rule rule_endpoint = {endpoint_own, endpoint_names};
+void rule_endpoint(struct rule_run *run)
+{
+	struct draft *draft = run->draft;
+	size_t v4 = 0;
+
+	if (run->kind == ENTRY_EXTERNAL)
+		return;
+	ports_builder_reset(run->ports);
+	collect(run);
+	draft_sort_by_address(draft->items, draft->item_count);
+	while (v4 < draft->item_count && draft->items[v4].family == 4)
+		v4++;
+	put_family(draft, draft->items, v4);
+	if (v4 < draft->item_count)
+		put_family(draft, draft->items + v4, draft->item_count - v4);
+	add_members(run->ports, draft->items, draft->item_count);
+	for (size_t i = 0; run->config->own_count && i < draft->item_count; i++)
+		run->holds_own |=
+			rule_is_own(run->config, draft->items[i].family, draft->items[i].addr);
+	put_hosts(run);
+	ports_builder_write(run->ports, draft, SLOT_ENDPOINT_PORTS);
+	if (run->kind == ENTRY_HEADLESS) {
+		draft_alias(draft, SLOT_ENDPOINTS_A, SLOT_A);
+		draft_alias(draft, SLOT_ENDPOINTS_AAAA, SLOT_AAAA);
+		draft_alias(draft, SLOT_ENDPOINT_PORTS, SLOT_PORTS);
+	}
+}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A Service's own name: A and AAAA of its cluster IPs, or the CNAME of an
- * ExternalName. A headless Service has neither: rule_endpoint.c.
+/* A Service's own name: A and AAAA of its cluster IPs and the ports of its SRV, or
+ * the CNAME of an ExternalName. A headless Service has neither: rule_endpoint.c.
  *
- * Kubernetes DNS-Based Service Discovery, sections 2.3.1 and 2.5. */
+ * Kubernetes DNS-Based Service Discovery, sections 2.3.1, 2.3.2 and 2.5. */
 #include "rule.h"
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@ static void put_addresses(struct rule_run *run)
 
 	draft->item_count = 0;
 	for (unsigned i = 0; i < service->ip_count; i++)
-		draft_item(draft, NULL, service->ips[i].family, service->ips[i].bytes);
+		draft_item(draft, NULL, service->ips[i].family, service->ips[i].bytes, 0);
 	draft_sort_by_address(draft->items, draft->item_count);
 	draft_addresses(draft, draft->items, draft->item_count);
 	draft->item_count = 0;
@@ -42,12 +42,22 @@ static void put_alias(struct rule_run *run)
 	draft_close(run->draft, 0);
 }
 
-static void service_own(struct rule_run *run)
+static void put_ports(struct rule_run *run)
 {
-	if (run->kind == ENTRY_EXTERNAL)
-		put_alias(run);
-	else if (run->kind == ENTRY_CLUSTER_IP)
-		put_addresses(run);
+	const struct service *service = run->owner->service;
+
+	ports_builder_reset(run->ports);
+	ports_builder_member(run->ports,
+		ports_builder_list(run->ports, service->ports, service->port_count), true);
+	ports_builder_write(run->ports, run->draft, SLOT_PORTS);
 }
 
-const struct rule rule_service = {service_own, NULL};
+void rule_service(struct rule_run *run)
+{
+	if (run->kind == ENTRY_EXTERNAL) {
+		put_alias(run);
+	} else if (run->kind == ENTRY_CLUSTER_IP) {
+		put_addresses(run);
+		put_ports(run);
+	}
+}

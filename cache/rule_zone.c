@@ -240,8 +240,23 @@ void rule_zone_host(const struct rule_config *config, struct draft *draft)
 	draft_begin(draft, host_key, sizeof host_key, ENTRY_FIXED);
 	draft->item_count = 0;
 	for (size_t i = 0; i < config->own_count; i++)
-		draft_item(draft, NULL, config->own[i].family, config->own[i].bytes);
+		draft_item(draft, NULL, config->own[i].family, config->own[i].bytes, 0);
 	draft_sort_by_address(draft->items, draft->item_count);
 	draft_addresses(draft, draft->items, draft->item_count);
 	draft_end(draft);
+}
+
+/* Section 2.2 of the specification; the TTL is that of its example. */
+void rule_zone_version(struct draft *draft)
+{
+	static const uint8_t key[] = "\13dns-version", text[] = "\0051.1.0";
+	const uint32_t ttl_s = draft->ttl_s;
+
+	draft->ttl_s = 28800;
+	draft_begin(draft, key, sizeof key - 1, ENTRY_FIXED);
+	draft_open(draft, SLOT_TXT, TYPE_TXT);
+	draft_record(draft, NULL, 0, text, sizeof text - 1);
+	draft_close(draft, 0);
+	draft_end(draft);
+	draft->ttl_s = ttl_s;
 }

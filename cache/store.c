@@ -526,7 +526,6 @@ static void owner_free(void *user, struct table_link *link)
 	(void)user;
 	if (owner->service)
 		object_free(&owner->service->head);
-	free(owner->names);
 	free(owner);
 }
 

@@ -57,10 +57,7 @@ struct owner {
 	struct service *service;
 	struct slice_record *slices;
 	struct space *space; /* set while service is */
-	/* compile's: what the owner has in the index */
-	struct node *node;   /* its own name */
-	struct node **names; /* further names */
-	uint32_t name_count;
+	struct node *node;   /* compile's: what is published for it */
 	uint32_t generation;
 	bool dirty;
 	bool holds_own; /* one of this server's addresses is an endpoint here */

@@ -43,6 +43,13 @@ struct ip {
 	uint8_t bytes[16];
 };
 
+/* A port of a Service, or of the endpoints of a slice. */
+struct port {
+	int32_t number;       /* 0 to 65535; -1: the object has a port without a number */
+	const char *name;     /* "": unnamed; as written */
+	const char *protocol; /* as written, "TCP" where absent */
+};
+
 enum service_type {
 	SERVICE_CLUSTER_IP, /* ClusterIP, NodePort and LoadBalancer */
 	SERVICE_HEADLESS,   /* clusterIP "None" */
@@ -55,6 +62,15 @@ struct service {
 	uint8_t ip_count;
 	const struct ip *ips;      /* cluster IPs, in the object's order */
 	const char *external_name; /* EXTERNAL_NAME only, as written; else NULL */
+	uint16_t port_count;
+	const struct port *ports;
+};
+
+/* The addresses of a slice that have the same ports. */
+struct slice_group {
+	uint32_t v4_count, v6_count;
+	uint16_t port_count;
+	const struct port *ports;
 };
 
 /* The READY addresses of one slice (conditions.ready true or absent).
@@ -71,6 +87,10 @@ struct endpoint_slice {
 	const uint8_t *v6;
 	const char *const *v4_hostnames;
 	const char *const *v6_hostnames;
+	/* The addresses lie in v4 and v6 in the order of the groups. An EndpointSlice
+	 * has one group, an Endpoints object one for each subset. */
+	uint16_t group_count;
+	const struct slice_group *groups;
 };
 
 struct namespace

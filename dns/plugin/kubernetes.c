@@ -135,6 +135,8 @@ static int kubernetes_setup(
 		.zones = kubernetes->options.zones,
 		.zone_count = kubernetes->options.zone_count,
 		.ttl_s = kubernetes->options.ttl_s,
+		.negative_ttl_s = kubernetes->options.negative_ttl_s,
+		.pods = kubernetes->options.pods,
 		.namespaces = (const char *const *)kubernetes->options.namespaces,
 		.own = own,
 		.own_count = own_addresses(own),

@@ -16,6 +16,8 @@ struct kubernetes_options {
 	struct name *zones; /* canonical */
 	size_t zone_count;
 	uint32_t ttl_s;
+	uint32_t negative_ttl_s; /* of NXDOMAIN and NODATA */
+	enum cluster_pods pods;
 	char **namespaces; /* NULL-terminated; NULL: all */
 	bool fallthrough;
 	struct name *fallthrough_zones; /* none: every zone */
@@ -29,6 +31,8 @@ struct kubernetes_options {
 
 #define KUBERNETES_TTL_DEFAULT 5
 #define KUBERNETES_TTL_MAX     3600
+/* A name asked too early is not denied for long. */
+#define KUBERNETES_NEGATIVE_TTL_DEFAULT 5
 
 /* Read the directive's line and body. 0 or -EINVAL/-ENOMEM with err. */
 int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_options *out,

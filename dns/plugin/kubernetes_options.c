@@ -18,7 +18,7 @@ struct option {
 		struct kubernetes_options *options, const struct corefile_line *line, char *err);
 };
 
-static const char *const options_absent[] = {"pods", "endpoint_pod_names", "noendpoints", "ignore",
+static const char *const options_absent[] = {"endpoint_pod_names", "noendpoints", "ignore",
 	"multicluster", "zonal", "startup_timeout", "namespace_labels", "apiserver_qps",
 	"apiserver_burst", "apiserver_max_inflight", "upstream", "resyncperiod", "transfer", NULL};
 
@@ -193,6 +193,25 @@ static int read_kubeconfig(
 	return rc;
 }
 
+static int read_pods(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	const struct corefile_token *mode = &line->tokens[1];
+
+	if (strcmp(mode->text, "disabled") == 0)
+		options->pods = CLUSTER_PODS_DISABLED;
+	else if (strcmp(mode->text, "insecure") == 0)
+		options->pods = CLUSTER_PODS_INSECURE;
+	else if (strcmp(mode->text, "verified") == 0)
+		return corefile_error(err, mode,
+			"kubernetes: Binnacle does not have 'pods verified' yet; 'pods insecure' "
+			"answers the same names without looking whether there is such a pod");
+	else
+		return corefile_error(err, mode,
+			"pods must be disabled, insecure or verified, not '%s'", mode->text);
+	return 0;
+}
+
 static int read_manifests(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
 {
@@ -206,6 +225,7 @@ static const struct option option_table[] = {
 	{"labels", 1, 64, "labels SELECTOR", read_labels},
 	{"manifests", 1, 64, "manifests PATH...", read_manifests},
 	{"namespaces", 1, 1024, "namespaces NAMESPACE...", read_namespaces},
+	{"pods", 1, 1, "pods disabled|insecure|verified", read_pods},
 	{"tls", 3, 3, "tls CERT KEY CACERT", read_tls},
 	{"ttl", 1, 1, "ttl SECONDS", read_ttl},
 };
@@ -313,7 +333,10 @@ static int source_choose(
 int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_options *out,
 	char err[COREFILE_ERROR_MAX])
 {
-	struct kubernetes_options options = {.ttl_s = KUBERNETES_TTL_DEFAULT};
+	struct kubernetes_options options = {
+		.ttl_s = KUBERNETES_TTL_DEFAULT,
+		.negative_ttl_s = KUBERNETES_NEGATIVE_TTL_DEFAULT,
+	};
 	const struct corefile_line *line = site->lines[0];
 	int rc;
 
@@ -325,6 +348,8 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 		rc = option_read(&options, &line->body[i], err);
 	if (rc == 0)
 		rc = source_choose(&options, &line->tokens[0], err);
+	if (options.negative_ttl_s > options.ttl_s)
+		options.negative_ttl_s = options.ttl_s;
 	if (rc < 0) {
 		kubernetes_options_free(&options);
 		return rc;

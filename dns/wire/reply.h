@@ -53,6 +53,12 @@ void reply_begin(struct reply *reply, const struct query *query, uint8_t *buf, u
 /* Forget all records (not flags or rcode): for a plugin that starts again. */
 void reply_reset(struct reply *reply);
 
+/* True if len more bytes of records would fit. */
+static inline bool reply_fits(const struct reply *reply, size_t len)
+{
+	return !reply->full && len <= (size_t)(reply->end - reply->len);
+}
+
 /* Append one RR in wire form (owner included). False if it did not fit. */
 bool reply_put(struct reply *reply, enum reply_section section, const uint8_t *rr, size_t len);
 

@@ -188,20 +188,29 @@ struct ask_cluster {
 	struct sink sink;
 };
 
-static inline struct ask_cluster ask_cluster(
-	const char *const *namespaces, const struct ip *own, size_t own_count, uint32_t ttl_s)
+/* config's zones are filled in. */
+static inline struct ask_cluster ask_cluster_of(struct cluster_config config)
 {
 	static const char *const texts[] = {
 		"cluster.local", "10.in-addr.arpa", "ip6.arpa", "clusterset.local"};
 	struct name zones[4];
-	struct cluster_config config = {zones, 4, ttl_s, namespaces, own, own_count};
 	struct ask_cluster out;
 
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(name_from_text(texts[i], strlen(texts[i]), &zones[i]), 0);
+	config.zones = zones;
+	config.zone_count = 4;
+	config.negative_ttl_s = config.ttl_s < 5 ? config.ttl_s : 5;
 	assert_int_equal(cluster_new(&config, &out.cluster), 0);
 	out.sink = cluster_sink(out.cluster, NULL, NULL);
 	return out;
+}
+
+static inline struct ask_cluster ask_cluster(
+	const char *const *namespaces, const struct ip *own, size_t own_count, uint32_t ttl_s)
+{
+	return ask_cluster_of((struct cluster_config){
+		.ttl_s = ttl_s, .namespaces = namespaces, .own = own, .own_count = own_count});
 }
 
 static inline void put(const struct ask_cluster *c, struct object *object)

@@ -9,6 +9,7 @@
  *	make_service("shop", "cdn", 8, SERVICE_EXTERNAL_NAME, "cdn.example.org")
  *	make_slice("shop", "web-1", "web", 9, "10.1.0.1 10.1.0.2=web-0 fd00::1")
  *	make_namespace("shop", 3)
+ *	make_service_ports(..., "80:http:TCP 53:dns:UDP 9090::TCP -1:odd:TCP")
  */
 
 #include <arpa/inet.h>
@@ -72,6 +73,24 @@ static inline struct ip make_ip(const char *text)
 	return ip;
 }
 
+/* "number:name:protocol number:name:protocol" */
+static inline const struct port *make_ports(
+	struct make_arena *arena, const char *text, uint16_t *count)
+{
+	struct port *ports = make_take(arena, (strlen(text) / 3 + 1) * sizeof *ports);
+	char *copy = strdup(text), *state = NULL;
+
+	for (char *t = strtok_r(copy, " ", &state); t; t = strtok_r(NULL, " ", &state)) {
+		char *name = strchr(t, ':'), *protocol = strchr(name + 1, ':');
+
+		*name = *protocol = '\0';
+		ports[(*count)++] = (struct port){(int32_t)strtol(t, NULL, 10),
+			make_text(arena, name + 1), make_text(arena, protocol + 1)};
+	}
+	free(copy);
+	return ports;
+}
+
 static inline struct object *make_namespace(const char *name, uint64_t version)
 {
 	struct make_arena arena = make_arena(sizeof(struct namespace) + strlen(name) + 64);
@@ -82,10 +101,11 @@ static inline struct object *make_namespace(const char *name, uint64_t version)
 	return &namespace->head;
 }
 
-static inline struct object *make_service(const char *ns, const char *name, uint64_t version,
-	enum service_type type, const char *what)
+static inline struct object *make_service_ports(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what, const char *ports)
 {
-	struct make_arena arena = make_arena(512 + strlen(ns) + strlen(name) + 20 * strlen(what));
+	struct make_arena arena = make_arena(
+		512 + strlen(ns) + strlen(name) + 20 * strlen(what) + 40 * strlen(ports));
 	struct service *service = make_take(&arena, sizeof *service);
 	char *copy = strdup(what), *state = NULL;
 	struct ip *ips = make_take(&arena, 8 * sizeof *ips);
@@ -100,19 +120,28 @@ static inline struct object *make_service(const char *ns, const char *name, uint
 			ips[service->ip_count++] = make_ip(t);
 	}
 	free(copy);
+	service->ports = make_ports(&arena, ports, &service->port_count);
 	service->head.size = (uint32_t)arena.cap;
 	return &service->head;
 }
 
-static inline struct object *make_slice(const char *ns, const char *name, const char *service,
-	uint64_t version, const char *endpoints)
+static inline struct object *make_service(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what)
+{
+	return make_service_ports(ns, name, version, type, what, "");
+}
+
+static inline struct object *make_slice_ports(const char *ns, const char *name, const char *service,
+	uint64_t version, const char *endpoints, const char *ports)
 {
 	const size_t len = strlen(endpoints), most = len / 2 + 1;
-	struct make_arena arena = make_arena(1024 + strlen(ns) + strlen(name) + 60 * most);
+	struct make_arena arena =
+		make_arena(1024 + strlen(ns) + strlen(name) + 60 * most + 40 * strlen(ports));
 	struct endpoint_slice *slice = make_take(&arena, sizeof *slice);
 	uint8_t *v4 = make_take(&arena, 4 * most), *v6 = make_take(&arena, 16 * most);
 	const char **v4_hosts = make_take(&arena, most * sizeof *v4_hosts);
 	const char **v6_hosts = make_take(&arena, most * sizeof *v6_hosts);
+	struct slice_group *group = make_take(&arena, sizeof *group);
 	char *copy = strdup(endpoints), *state = NULL;
 
 	make_head(&arena, &slice->head, KIND_SLICE, ns, name, version);
@@ -140,8 +169,19 @@ static inline struct object *make_slice(const char *ns, const char *name, const 
 		}
 	}
 	free(copy);
+	group->v4_count = slice->v4_count;
+	group->v6_count = slice->v6_count;
+	group->ports = make_ports(&arena, ports, &group->port_count);
+	slice->groups = group;
+	slice->group_count = 1;
 	slice->head.size = (uint32_t)arena.cap;
 	return &slice->head;
+}
+
+static inline struct object *make_slice(const char *ns, const char *name, const char *service,
+	uint64_t version, const char *endpoints)
+{
+	return make_slice_ports(ns, name, service, version, endpoints, "");
 }
 
 #endif

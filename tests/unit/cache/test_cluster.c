@@ -200,7 +200,8 @@ static void longest_zone_wins(void **state)
 {
 	static const char *const texts[] = {".", "a.local", "local"};
 	struct name names[3];
-	struct cluster_config config = {names, 3, 5, NULL, NULL, 0};
+	struct cluster_config config = {
+		.zones = names, .zone_count = 3, .ttl_s = 5, .negative_ttl_s = 5};
 	struct cluster *cluster;
 
 	(void)state;
@@ -221,7 +222,7 @@ static void longest_zone_wins(void **state)
 static void configuration_is_checked(void **state)
 {
 	struct name name;
-	struct cluster_config config = {&name, 0, 5, NULL, NULL, 0};
+	struct cluster_config config = {.zones = &name, .ttl_s = 5};
 	struct cluster *cluster = NULL;
 	char text[200];
 
@@ -315,7 +316,8 @@ static void gates(void **state)
 	expect("db-0.db.shop.svc" ZONE, "A", "NOERROR A 10.2.0.1");
 	expect_all("none.shop.svc" ZONE, "NXDOMAIN");
 	expect_all("10-2-0-2.web.shop.svc" ZONE, "NXDOMAIN");
-	expect("1.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NOERROR PTR web.shop.svc.cluster.local.");
+	expect("2.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
 }
 
 static void type_changes(void **state)
@@ -638,7 +640,7 @@ static void bytes_are_exact(void **state)
 	assert_int_equal(now.slices, 3000);
 	assert_int_equal(now.namespaces, 3000);
 	assert_int_equal(now.endpoints, 9000);
-	assert_int_equal(now.nodes, base.nodes + 2 + 3000 + 3000 + 2 * 2000);
+	assert_int_equal(now.nodes, base.nodes + 2 + 3000 + 3000);
 	assert_true(now.bytes > base.bytes + 1000000);
 	assert_int_equal(now.compiled, 3000);
 	for (unsigned i = 0; i < 3000; i++) {

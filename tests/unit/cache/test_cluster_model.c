@@ -130,54 +130,51 @@ static unsigned truth_endpoint(
 
 /* What the cluster says, in the same terms. */
 
-static unsigned address_bit(const uint8_t *addr, uint16_t type)
+static unsigned address_bit(const char *text)
 {
 	for (unsigned a = 0; a < ADDRESSES; a++) {
-		const struct ip ip = make_ip(addresses[a]);
-
-		if ((ip.family == 4) == (type == TYPE_A) &&
-			memcmp(ip.bytes, addr, ip.family == 4 ? 4 : 16) == 0)
+		if (strcmp(addresses[a], text) == 0)
 			return 1u << a;
 	}
-	fail_msg("an address that was never in an object");
+	fail_msg("%s: an address that was never in an object", text);
 	return 0;
 }
 
 static unsigned said(
-	struct ask *asker, const struct cluster *cluster, const char *name, uint16_t type)
+	struct ask *asker, const struct cluster *cluster, const char *name, const char *type)
 {
-	const struct cluster_hit *hit = &asker->hit;
+	char *text = strdup(ask(asker, cluster, name, type)), *state = NULL, *word;
 	unsigned set = 0;
 
-	ask_query(asker, name, type);
-	cluster_find(cluster, cluster_zone(cluster, &asker->query), &asker->query, &asker->hit);
-	switch (hit->verdict) {
-	case CLUSTER_NXDOMAIN:
-		return SEEN_NXDOMAIN;
-	case CLUSTER_NODATA:
-		return SEEN_NODATA;
-	case CLUSTER_UNSYNCED:
-		return SEEN_UNSYNCED;
-	case CLUSTER_FOUND:
-		break;
-	}
-	if (hit->answer->type == TYPE_CNAME)
-		return SEEN_TARGET + (hit->answer->rr[13] == 'y');
-	assert_int_equal(hit->answer->type, type);
-	for (uint32_t i = hit->first; i < hit->first + hit->count; i++) {
-		const unsigned bit = address_bit(
-			hit->answer->rr + (size_t)i * hit->answer->stride + ANSWER_HEAD, type);
+	word = strtok_r(text, " ", &state);
+	if (strcmp(word, "NXDOMAIN") == 0)
+		set = SEEN_NXDOMAIN;
+	else if (strcmp(word, "NODATA") == 0)
+		set = SEEN_NODATA;
+	else if (strcmp(word, "SERVFAIL") == 0)
+		set = SEEN_UNSYNCED;
+	while ((word = strtok_r(NULL, " ", &state))) {
+		const bool alias = strcmp(word, "CNAME") == 0;
 
-		assert_false(set & bit); /* no record twice */
-		set |= bit;
+		word = strtok_r(NULL, " ", &state);
+		if (alias) {
+			set = SEEN_TARGET + (word[0] == 'y');
+			break;
+		}
+		assert_false(set & address_bit(word)); /* no record twice */
+		set |= address_bit(word);
 	}
+	free(text);
 	return set;
 }
 
 static void check(struct ask *asker, const struct cluster *cluster, const char *name, uint16_t type,
 	unsigned wanted)
 {
-	const unsigned got = said(asker, cluster, name, type);
+	const unsigned got = said(asker, cluster, name,
+		type == TYPE_A      ? "A"
+		: type == TYPE_AAAA ? "AAAA"
+				    : "TXT");
 
 	if (got != wanted)
 		fail_msg("%s type %u: %#x, wanted %#x", name, type, got, wanted);

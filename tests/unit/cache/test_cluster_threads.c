@@ -27,7 +27,7 @@ struct shared {
 
 /* Version v of a Service: RECORDS addresses a.b.v.v, the last byte alone tells
  * the records apart. */
-static void endpoints_of(unsigned version, char *out)
+static void endpoints_text(unsigned version, char *out)
 {
 	size_t at = 0;
 
@@ -64,7 +64,8 @@ static void look(
 	cluster_find(shared->cluster, 0, &asker->query, &asker->hit);
 	if (asker->hit.verdict != CLUSTER_FOUND || asker->hit.count != count)
 		abort();
-	version_of(&asker->hit);
+	if (asker->hit.kind == HIT_RRSET)
+		version_of(&asker->hit);
 	reply_begin(&reply, &asker->query, buf, sizeof buf);
 	cluster_put(shared->cluster, &asker->hit, 12345, &reply);
 	if (reply_end(&reply) < 40)
@@ -108,7 +109,7 @@ static void put_version(const struct ask_cluster *c, unsigned i, unsigned versio
 	char name[32], endpoints[200];
 
 	sprintf(name, "s%u", i);
-	endpoints_of(version, endpoints);
+	endpoints_text(version, endpoints);
 	put(c, make_slice("shop", name, name, version, endpoints));
 }
 

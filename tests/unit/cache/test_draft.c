@@ -29,13 +29,13 @@ static void fill(struct draft *draft)
 	draft_address(draft, 6, addr);
 	draft_close(draft, 0);
 	draft_end(draft);
-	draft_begin(draft, key + 4, 4, ENTRY_ENDPOINT);
+	draft_begin(draft, key + 4, 4, ENTRY_FIXED);
 	draft_open(draft, SLOT_NAME, TYPE_NS);
 	draft_record(draft, NULL, 0, owner, sizeof owner);
 	draft_record(draft, owner, sizeof owner, owner, sizeof owner);
 	draft_close(draft, 0);
 	for (unsigned i = 0; i < 20; i++)
-		draft_item(draft, i % 2 ? "h" : NULL, i % 3 ? 4 : 6, addr);
+		draft_item(draft, i % 2 ? "h" : NULL, i % 3 ? 4 : 6, addr, 0);
 	draft_end(draft);
 }
 
@@ -126,10 +126,10 @@ static void gives_large_memory_back(void **state)
 	(void)state;
 	draft_init(&draft, 7);
 	for (unsigned i = 0; i < 10000; i++)
-		draft_item(&draft, NULL, 6, addr);
+		draft_item(&draft, NULL, 6, addr, 0);
 	draft_reset(&draft);
 	assert_int_equal(draft.item_cap, 0);
-	draft_item(&draft, NULL, 6, addr);
+	draft_item(&draft, NULL, 6, addr, 0);
 	draft_reset(&draft);
 	assert_int_not_equal(draft.item_cap, 0);
 	draft_free(&draft);
@@ -144,7 +144,8 @@ static bool is(const struct draft_item *item, const char *host, uint8_t first)
 
 static void sorts(void **state)
 {
-	struct draft_item items[] = {{"A", 6, {1}}, {"b", 4, {2}}, {NULL, 4, {2}}, {"B", 4, {1}}};
+	struct draft_item items[] = {
+		{"A", 6, {1}, 0}, {"b", 4, {2}, 0}, {NULL, 4, {2}, 0}, {"B", 4, {1}, 0}};
 
 	(void)state;
 	draft_sort_by_address(items, 4);

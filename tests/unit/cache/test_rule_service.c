@@ -13,7 +13,7 @@ static const char *run(struct rules_fixture *f, enum service_type type, const ch
 	static const enum entry_kind kinds[] = {ENTRY_CLUSTER_IP, ENTRY_HEADLESS, ENTRY_EXTERNAL};
 
 	assert_int_equal(store_upsert(&f->store, make_service("shop", "web", 1, type, what)), 0);
-	return rules_run(f, &rule_service, kinds[type]);
+	return rules_run(f, rule_service, kinds[type]);
 }
 
 static void cluster_ips(void **state)

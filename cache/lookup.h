@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_CACHE_LOOKUP_H
+#define BINNACLE_CACHE_LOOKUP_H
+
+/* From a question to what the cluster says to it. The name is read from the
+ * right, relative to its zone:
+ *
+ *	svc, pod, dns, ns.dns, dns-version    the zone's own
+ *	NAMESPACE.svc                         exists, with nothing at it
+ *	SERVICE.NAMESPACE.svc
+ *	ENDPOINT.SERVICE.NAMESPACE.svc        a hostname, or an address with dashes
+ *	_PORT._PROTOCOL.SERVICE.NAMESPACE.svc
+ *	_PROTOCOL.SERVICE.NAMESPACE.svc       an empty non-terminal
+ *	ADDRESS.NAMESPACE.pod
+ *
+ * For one name the choice between NXDOMAIN and anything else is the same for
+ * every type. No allocation, no lock; a reader's thread.
+ */
+
+#include "view.h"
+
+/* As cluster_zone() and cluster_find() of cluster.h. */
+int lookup_zone(const struct view *view, const struct query *query);
+void lookup_find(
+	const struct view *view, int zone, const struct query *query, struct cluster_hit *out);
+
+/* The address a reverse name stands for (all labels of it: 4 and 32), and its
+ * family, 4 or 6; 0: none. RFC 1035 section 3.5, RFC 3596 section 2.5. */
+uint8_t lookup_reverse_address(const struct query *query, uint8_t addr[16]);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "put.h"
+
+#include <string.h>
+
+#include "dashed.h"
+#include "dns/wire/bytes.h"
+#include "dns/wire/type.h"
+#include "pick.h"
+#include "ptr.h"
+
+#define SOA_TTL_MAX_S 300
+#define POINTER_MAX   0x3fff /* RFC 1035 section 4.1.4 */
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Where the zone made of the name's last labels lies. */
+static uint16_t zone_at(const struct place *place, unsigned labels)
+{
+	return (uint16_t)(place->at + place->query->label_at[labels]);
+}
+
+/* ns.dns.<zone>, hostmaster.<zone>, with the zone spelled as in the question. */
+static void put_soa(const struct view *view, const struct place *place, unsigned zone_labels,
+	uint32_t ttl_s, uint32_t minimum_s, struct reply *reply, enum reply_section section)
+{
+	static const uint8_t mname[] = {2, 'n', 's', 3, 'd', 'n', 's'};
+	static const uint8_t rname[] = {10, 'h', 'o', 's', 't', 'm', 'a', 's', 't', 'e', 'r'};
+	const uint16_t at = zone_at(place, zone_labels);
+	const uint16_t pointer = (uint16_t)(0xC000u | at);
+	uint8_t rdata[sizeof mname + 2 + sizeof rname + 2 + 20];
+	struct bytes_out out = bytes_out(rdata, sizeof rdata);
+
+	bytes_put(&out, mname, sizeof mname);
+	bytes_put_u16(&out, pointer);
+	bytes_put(&out, rname, sizeof rname);
+	bytes_put_u16(&out, pointer);
+	bytes_put_u32(&out, atomic_load_explicit(&view->serial, memory_order_acquire));
+	bytes_put_u32(&out, 7200);  /* refresh */
+	bytes_put_u32(&out, 1800);  /* retry */
+	bytes_put_u32(&out, 86400); /* expire */
+	bytes_put_u32(&out, minimum_s);
+	reply_put_rr(reply, section, at, TYPE_SOA, ttl_s, rdata, sizeof rdata);
+}
+
+/* ---- published RRsets ---- */
+
+/* Owners in what is published point to the question. */
+static void owners_move(
+	struct reply *reply, uint16_t from, const struct answer *answer, uint16_t at)
+{
+	if (at == DNS_HEADER_LEN || !answer->stride)
+		return;
+	for (size_t rr = from; rr + answer->stride <= reply->len; rr += answer->stride)
+		bytes_set_u16(reply->buf + rr, (uint16_t)(0xC000u | at));
+}
+
+static void put_rrset(const struct cluster_hit *hit, const struct place *place, uint32_t random,
+	struct reply *reply)
+{
+	const uint16_t from = reply->len;
+
+	answer_put(hit->answer, hit->first, hit->count, random, reply, REPLY_ANSWER);
+	owners_move(reply, from, hit->answer, place->at);
+	for (unsigned i = 0; i < 2; i++) {
+		if (hit->glue[i])
+			answer_put(hit->glue[i], 0, hit->glue[i]->count, random, reply,
+				REPLY_ADDITIONAL);
+	}
+}
+
+/* ---- addresses of endpoints ---- */
+
+static bool put_address(const struct view *view, struct reply *reply, enum reply_section section,
+	uint16_t owner_at, uint8_t family, const uint8_t *addr)
+{
+	return reply_put_rr(reply, section, owner_at, family == 4 ? TYPE_A : TYPE_AAAA, view->ttl_s,
+		addr, family == 4 ? 4 : 16);
+}
+
+/* Those from `start` on, then those before it. */
+static void put_addresses(const struct view *view, const struct cluster_hit *hit,
+	const struct place *place, uint32_t random, struct reply *reply)
+{
+	const uint32_t start = random % hit->count;
+	struct endpoint endpoint;
+
+	for (unsigned round = 0; round < 2; round++) {
+		uint32_t at = 0, n = 0;
+
+		while (pick_address_next(&hit->pick, hit->family, &at, &endpoint)) {
+			if ((n++ >= start) == (round == 0))
+				put_address(view, reply, REPLY_ANSWER, place->at, hit->family,
+					endpoint.addr);
+		}
+	}
+}
+
+/* ---- SRV ---- */
+
+struct srv {
+	const struct view *view;
+	const struct pick *pick;
+	const struct place *place;
+	struct reply *reply;
+	uint16_t weight;
+	unsigned zone_labels;
+	uint16_t first_at; /* where the first SRV begins */
+};
+
+/* The target's name, uncompressed (RFC 2782): label.SERVICE.NAMESPACE.svc in the
+ * object's letters, the zone in the question's. 0: too long for a name. */
+static size_t target_name(const struct srv *srv, const struct target *target, uint8_t *out)
+{
+	const struct query *query = srv->place->query;
+	const size_t from = query->label_at[srv->zone_labels + 3];
+	const size_t zone = query->label_at[srv->zone_labels];
+	uint8_t *at = out;
+
+	if (target->label) {
+		memcpy(at, target->label, 1u + target->label[0]);
+		at += 1 + target->label[0];
+	} else if (!srv->pick->own) {
+		const struct endpoint endpoint =
+			endpoints_get(&srv->pick->endpoints, target->first);
+
+		at[0] = (uint8_t)dashed_format(endpoint.family, endpoint.addr, (char *)at + 1);
+		at += 1 + at[0];
+	}
+	if ((size_t)(at - out) + query->name_len - from > NAME_MAX_LEN)
+		return 0;
+	memcpy(at, query->name + from, zone - from);
+	at += zone - from;
+	memcpy(at, query->asked + zone, query->name_len - zone);
+	return (size_t)(at - out) + query->name_len - zone;
+}
+
+/* The SRVs of one target; false: no room for one. */
+static bool put_target(const struct srv *srv, const struct target *target)
+{
+	uint8_t rdata[6 + NAME_MAX_LEN + NAME_MAX_LABEL + 1];
+	const size_t len = target_name(srv, target, rdata + 6);
+	const struct port_record *port;
+	uint64_t at = 0;
+
+	while (len && (port = pick_port_next(srv->pick, target, &at))) {
+		bytes_set_u16(rdata, 0);
+		bytes_set_u16(rdata + 2, srv->weight);
+		bytes_set_u16(rdata + 4, (uint16_t)port->number);
+		if (!reply_put_rr(srv->reply, REPLY_ANSWER, srv->place->at, TYPE_SRV,
+			    srv->view->ttl_s, rdata, (uint16_t)(6 + len)))
+			return false;
+	}
+	return true;
+}
+
+/* All targets from number `start` on and round to it. */
+static bool put_targets(const struct srv *srv, uint32_t start)
+{
+	struct target target = {.count = 0};
+
+	if (srv->pick->own)
+		return put_target(srv, &target);
+	for (unsigned round = 0; round < 2; round++) {
+		uint32_t at = 0, n = 0;
+
+		while (pick_target_next(srv->pick, &at, &target)) {
+			if ((n++ >= start) == (round == 0) && !put_target(srv, &target))
+				return false;
+		}
+		if (!start)
+			return true;
+	}
+	return true;
+}
+
+/* An RRset of glue goes in whole or not at all. */
+static bool glue_fits(const struct srv *srv, uint16_t owner_at, uint32_t n, uint8_t family)
+{
+	const size_t size = (size_t)n * (family == 4 ? ANSWER_A_LEN : ANSWER_AAAA_LEN);
+
+	return owner_at <= POINTER_MAX && reply_fits(srv->reply, size);
+}
+
+static void put_own_glue(const struct srv *srv, uint16_t owner_at)
+{
+	static const enum entry_slot slots[] = {SLOT_A, SLOT_AAAA};
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct answer *answer = entry_answer(srv->pick->entry, slots[i]);
+		const uint8_t family = i ? 6 : 4;
+
+		if (!answer || !glue_fits(srv, owner_at, answer->count, family))
+			continue;
+		for (uint32_t k = 0; k < answer->count; k++)
+			put_address(srv->view, srv->reply, REPLY_ADDITIONAL, owner_at, family,
+				answer->rr + (size_t)k * answer->stride + ANSWER_HEAD);
+	}
+}
+
+static void put_target_glue(
+	const struct srv *srv, const struct target *target, uint16_t owner_at, uint8_t family)
+{
+	const struct endpoints *endpoints = &srv->pick->endpoints;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < target->count; i++)
+		n += endpoints_get(endpoints, target->first + i).family == family;
+	if (!n || !glue_fits(srv, owner_at, n, family))
+		return;
+	for (uint32_t i = 0; i < target->count; i++) {
+		const struct endpoint endpoint = endpoints_get(endpoints, target->first + i);
+
+		if (endpoint.family == family)
+			put_address(srv->view, srv->reply, REPLY_ADDITIONAL, owner_at, family,
+				endpoint.addr);
+	}
+}
+
+/* The owners are the targets in the answer: walk both side by side. */
+static void put_glue(const struct srv *srv)
+{
+	struct target target = {.count = 0};
+	size_t rr = srv->first_at;
+	uint32_t at = 0;
+
+	if (srv->pick->own) {
+		put_own_glue(srv, (uint16_t)(rr + 18));
+		return;
+	}
+	while (rr + 18 <= POINTER_MAX && pick_target_next(srv->pick, &at, &target)) {
+		uint8_t name[NAME_MAX_LEN + NAME_MAX_LABEL + 1];
+		const size_t len = target_name(srv, &target, name);
+		uint64_t port = 0;
+		size_t records = 0;
+
+		while (len && pick_port_next(srv->pick, &target, &port))
+			records++;
+		if (!records)
+			continue;
+		put_target_glue(srv, &target, (uint16_t)(rr + 18), 4);
+		put_target_glue(srv, &target, (uint16_t)(rr + 18), 6);
+		rr += records * (18 + len);
+	}
+}
+
+static void put_services(const struct view *view, const struct cluster_hit *hit,
+	const struct place *place, uint32_t random, struct reply *reply)
+{
+	const uint32_t candidates = pick_candidates(&hit->pick);
+	const uint32_t share = candidates ? 100 / candidates : 1;
+	const struct reply before = *reply;
+	const struct srv srv = {
+		.view = view,
+		.pick = &hit->pick,
+		.place = place,
+		.reply = reply,
+		.weight = (uint16_t)(share ? share : 1),
+		.zone_labels = hit->zone_labels,
+		.first_at = reply->len,
+	};
+
+	if (put_targets(&srv, 0)) {
+		put_glue(&srv);
+	} else if (hit->pick.count > 1) { /* a window of them, another one each time */
+		*reply = before;
+		put_targets(&srv, random % hit->pick.count);
+	}
+}
+
+/* ---- PTR ---- */
+
+struct ptr_out {
+	const struct view *view;
+	struct reply *reply;
+	uint16_t owner_at;
+	uint16_t zone_at; /* where the primary zone was written first; 0: not yet */
+};
+
+static bool put_ptr(void *user, const struct ptr_name *name)
+{
+	struct ptr_out *out = user;
+	const struct name *zone = out->view->primary;
+	uint8_t rdata[1 + NAME_MAX_LABEL + OWNER_KEY_MAX + NAME_MAX_LEN];
+	struct bytes_out bytes = bytes_out(rdata, sizeof rdata);
+	const uint16_t start = (uint16_t)(out->reply->len + 12);
+
+	if (name->label_len) {
+		bytes_put_u8(&bytes, name->label_len);
+		bytes_put(&bytes, name->label, name->label_len);
+	}
+	bytes_put(&bytes, name->node->key, name->node->len);
+	if (bytes_used(&bytes) + zone->len > NAME_MAX_LEN)
+		return true;
+	if (out->zone_at) {
+		bytes_put_u16(&bytes, (uint16_t)(0xC000u | out->zone_at));
+	} else {
+		if (start + bytes_used(&bytes) <= POINTER_MAX)
+			out->zone_at = (uint16_t)(start + bytes_used(&bytes));
+		bytes_put(&bytes, zone->wire, zone->len);
+	}
+	return reply_put_rr(out->reply, REPLY_ANSWER, out->owner_at, TYPE_PTR, out->view->ttl_s,
+		rdata, (uint16_t)bytes_used(&bytes));
+}
+
+/* ---- the door ---- */
+
+static void put_found(const struct view *view, const struct cluster_hit *hit,
+	const struct place *place, uint32_t random, struct reply *reply)
+{
+	struct ptr_out ptr = {view, reply, place->at, 0};
+
+	switch (hit->kind) {
+	case HIT_SOA:
+		put_soa(view, place, hit->zone_labels, least(view->ttl_s, SOA_TTL_MAX_S),
+			view->ttl_s, reply, REPLY_ANSWER);
+		break;
+	case HIT_RRSET:
+		put_rrset(hit, place, random, reply);
+		break;
+	case HIT_ADDRESSES:
+		put_addresses(view, hit, place, random, reply);
+		break;
+	case HIT_SERVICES:
+		put_services(view, hit, place, random, reply);
+		break;
+	case HIT_ADDRESS:
+		put_address(view, reply, REPLY_ANSWER, place->at, hit->family, hit->addr);
+		break;
+	case HIT_REVERSE:
+		ptr_each(view, hit->family, hit->addr, put_ptr, &ptr);
+		break;
+	}
+}
+
+void put_hit(const struct view *view, const struct cluster_hit *hit, const struct place *place,
+	uint32_t random, struct reply *reply)
+{
+	reply->flags |= DNS_FLAG_AA;
+	reply->rcode = RCODE_NOERROR;
+	if (hit->verdict == CLUSTER_NXDOMAIN)
+		reply->rcode = RCODE_NXDOMAIN;
+	else if (hit->verdict == CLUSTER_UNSYNCED)
+		reply->rcode = RCODE_SERVFAIL;
+	if (hit->verdict == CLUSTER_FOUND)
+		put_found(view, hit, place, random, reply);
+	else /* caches go by the record's TTL or by its minimum: both are the same */
+		put_soa(view, place, hit->zone_labels, view->negative_ttl_s, view->negative_ttl_s,
+			reply, REPLY_AUTHORITY);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_CACHE_VIEW_H
+#define BINNACLE_CACHE_VIEW_H
+
+/* What readers of a cluster see: the atomics that its writer publishes, and what
+ * is fixed by the time there are readers. lookup.h finds, put.h writes. */
+
+#include "cluster.h"
+#include "compile.h"
+
+#define VIEW_NAMES_NEED   (KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE))
+#define VIEW_SLICES_NEED  (VIEW_NAMES_NEED | KIND_BIT(KIND_SLICE))
+#define VIEW_REVERSE_NEED (KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE))
+
+struct zone {
+	struct name name;
+	bool reverse;
+};
+
+struct view {
+	struct index index;
+	struct reverse reverse;
+	/* KIND_BITs of the kinds of which a complete list is published. Loaded
+	 * before the index is looked at, and set behind it: who sees a bit sees
+	 * everything of that list. */
+	atomic_uint gates;
+	_Atomic uint32_t serial;
+	uint32_t ttl_s, negative_ttl_s;
+	enum cluster_pods pods;
+	size_t zone_count;
+	struct zone *zones;
+	const struct name *primary; /* the first forward zone */
+	struct compile compile;
+};
+
+#endif

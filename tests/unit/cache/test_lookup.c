@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ask.h"
+#include "cache/lookup.h"
+
+#define ZONE ".cluster.local"
+
+static struct ask *asker;
+static struct ask_cluster c;
+
+static int setup(void **state)
+{
+	(void)state;
+	asker = ask_new();
+	c = ask_cluster_of((struct cluster_config){.ttl_s = 5, .pods = CLUSTER_PODS_INSECURE});
+	complete_all(&c);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ask_free(asker);
+	cluster_free(c.cluster);
+	return 0;
+}
+
+static void expect_at(int line, const char *name, const char *type, const char *wanted)
+{
+	const char *got = ask(asker, c.cluster, name, type);
+
+	if (strcmp(got, wanted) != 0)
+		fail_msg("line %d: %s %s: %s, wanted %s", line, name, type, got, wanted);
+}
+#define expect(name, type, wanted) expect_at(__LINE__, name, type, wanted)
+
+static void service(const char *name, enum service_type type, const char *what, const char *ports)
+{
+	put(&c, make_service_ports("shop", name, 2, type, what, ports));
+	settle(&c);
+}
+
+static void slice(const char *name, const char *of, const char *endpoints, const char *ports)
+{
+	put(&c, make_slice_ports("shop", name, of, 3, endpoints, ports));
+	settle(&c);
+}
+
+/* "4 10.1.2.3", "" where the name is no address. */
+static const char *address_of(const char *name)
+{
+	static char text[100];
+	char ip[INET6_ADDRSTRLEN];
+	uint8_t addr[16], family;
+
+	ask_query(asker, name, TYPE_PTR);
+	family = lookup_reverse_address(&asker->query, addr);
+	if (!family)
+		return "";
+	inet_ntop(family == 4 ? AF_INET : AF_INET6, addr, ip, sizeof ip);
+	snprintf(text, sizeof text, "%u %s", family, ip);
+	return text;
+}
+
+#define V6 "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.9.0.d."
+
+static void reverse_addresses(void **state)
+{
+	static const char *const none[] = {"2.1.10.in-addr.arpa", "4.3.2.1.10.in-addr.arpa",
+		"3.2.1.256.in-addr.arpa", "03.2.1.10.in-addr.arpa", "3.2.1.1000.in-addr.arpa",
+		"a.2.1.10.in-addr.arpa", "3.2.1.-1.in-addr.arpa", "3.2.1.10.in-addr.org",
+		"3.2.1.10.ip6.arpa", V6 "ip6.arpa", V6 "f.f.ip6.arpa", V6 "g.ip6.arpa",
+		V6 "f.in-addr.arpa", V6 "ff.ip6.arpa", "in-addr.arpa", "."};
+
+	(void)state;
+	assert_string_equal(address_of("3.2.1.10.in-addr.arpa"), "4 10.1.2.3");
+	assert_string_equal(address_of("0.0.0.0.IN-ADDR.arpa"), "4 0.0.0.0");
+	assert_string_equal(address_of("255.255.255.255.in-addr.arpa"), "4 255.255.255.255");
+	assert_string_equal(address_of(V6 "f.ip6.arpa"), "6 fd09::1");
+	assert_string_equal(address_of(V6 "F.ip6.arpa"), "6 fd09::1");
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+		assert_string_equal(address_of(none[i]), "");
+}
+
+static void below_a_service(void **state)
+{
+	(void)state;
+	service("web", SERVICE_CLUSTER_IP, "10.9.0.1", "80:http:TCP 53:dns:UDP 7::SCTP");
+	slice("web-1", "web", "10.1.0.1 10.1.0.2=tcp-0", "8080:http:TCP 99:own:TCP");
+	expect("_http._tcp.web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	expect("http.tcp.web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	expect("_http._tcp.web.shop.svc" ZONE, "AAAA", "NODATA");
+	expect("_http._tcp.web.shop.svc" ZONE, "TXT", "NODATA");
+	expect("_http._udp.web.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	expect("_http._udp.web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("_own._tcp.web.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	expect("_._tcp.web.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	/* Empty non-terminals: where a name of a port is below. */
+	expect("_tcp.web.shop.svc" ZONE, "A", "NODATA");
+	expect("_udp.web.shop.svc" ZONE, "SRV", "NODATA");
+	expect("_sctp.web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("_http.web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("_http._tcp.10-1-0-1.web.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	expect("_http._tcp.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	/* An endpoint's ports are those of its slice. */
+	expect("10-1-0-1.web.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 50 8080 10-1-0-1.web.shop.svc.cluster.local. "
+		"SRV 0 50 99 10-1-0-1.web.shop.svc.cluster.local.");
+	service("cdn", SERVICE_EXTERNAL_NAME, "example.org", "80:http:TCP");
+	expect("cdn.shop.svc" ZONE, "SRV", "NOERROR CNAME example.org.");
+	expect("_http._tcp.cdn.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	expect("_tcp.cdn.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	service("none", SERVICE_HEADLESS, "", "80:http:TCP");
+	expect("_http._tcp.none.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	expect("_tcp.none.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	slice("none-1", "none", "10.1.0.9", "80:http:TCP");
+	expect("_tcp.none.shop.svc" ZONE, "SRV", "NODATA");
+	expect("_http._tcp.none.shop.svc" ZONE, "AAAA", "NODATA");
+}
+
+static void gates(void **state)
+{
+	(void)state;
+	cluster_free(c.cluster);
+	c = ask_cluster_of((struct cluster_config){.ttl_s = 5, .pods = CLUSTER_PODS_INSECURE});
+	put(&c, make_service_ports(
+			"shop", "web", 1, SERVICE_CLUSTER_IP, "10.9.0.1", "80:http:TCP"));
+	put(&c, make_service_ports("shop", "db", 1, SERVICE_HEADLESS, "", "80:http:TCP"));
+	settle(&c);
+	expect("_http._tcp.web.shop.svc" ZONE, "SRV", "SERVFAIL");
+	expect("1-2-3-4.shop.pod" ZONE, "A", "SERVFAIL");
+	expect("shop.pod" ZONE, "A", "SERVFAIL");
+	expect("dns-version" ZONE, "A", "NODATA");
+	c.sink.end_replace(c.sink.ctx, KIND_SERVICE, 5);
+	c.sink.end_replace(c.sink.ctx, KIND_NAMESPACE, 5);
+	settle(&c);
+	expect("_http._tcp.web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	expect("_tcp.web.shop.svc" ZONE, "A", "NODATA");
+	expect("_http._tcp.db.shop.svc" ZONE, "A", "SERVFAIL");
+	expect("_tcp.db.shop.svc" ZONE, "A", "SERVFAIL");
+	expect("1.0.9.10.in-addr.arpa", "A", "SERVFAIL");
+	expect("1-2-3-4.shop.pod" ZONE, "A", "NOERROR A 1.2.3.4");
+}
+
+static void pods(void **state)
+{
+	(void)state;
+	put(&c, make_namespace("shop", 1));
+	settle(&c);
+	expect("pod" ZONE, "A", "NODATA");
+	expect("shop.pod" ZONE, "A", "NODATA");
+	expect("other.pod" ZONE, "A", "NXDOMAIN");
+	expect("1-2-3-4.shop.pod" ZONE, "A", "NOERROR A 1.2.3.4");
+	expect("1-2-3-4.SHOP.pod" ZONE, "A", "NOERROR A 1.2.3.4");
+	expect("1-2-3-4.shop.pod" ZONE, "AAAA", "NODATA");
+	expect("1-2-3-4.shop.pod" ZONE, "SRV", "NODATA");
+	expect("fd00--1.shop.pod" ZONE, "AAAA", "NOERROR AAAA fd00::1");
+	expect("fd00--1.shop.pod" ZONE, "A", "NODATA");
+	expect("1-2-3.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("1-2-3-256.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("web.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("1-2-3-4.other.pod" ZONE, "A", "NXDOMAIN");
+	expect("x.1-2-3-4.shop.pod" ZONE, "A", "NXDOMAIN");
+	cluster_free(c.cluster);
+	c = ask_cluster(NULL, NULL, 0, 5);
+	complete_all(&c);
+	put(&c, make_namespace("shop", 1));
+	settle(&c);
+	expect("pod" ZONE, "A", "NODATA");
+	expect("shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("1-2-3-4.shop.pod" ZONE, "A", "NXDOMAIN");
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(reverse_addresses),
+		CASE(below_a_service),
+		CASE(gates),
+		CASE(pods),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
