@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decode_line.h"
+
+#define META "\"metadata\":{\"name\":\"web\",\"namespace\":\"d\",\"resourceVersion\":\"7\"}"
+#define LABELED(label)                                                                             \
+	"\"metadata\":{\"name\":\"s\",\"namespace\":\"d\",\"resourceVersion\":\"7\",\"labels\":{"  \
+	"\"kubernetes.io/service-name\":" label "}}"
+#define SLICE(rest)          "{" LABELED("\"web\"") ",\"addressType\":\"IPv4\"" rest "}"
+#define ENDPOINTS(endpoints) SLICE(",\"endpoints\":[" endpoints "]")
+
+static const struct row slices[] = {
+	{SLICE(""), "d/s@7 of web"},
+	{SLICE(",\"endpoints\":null,\"ports\":null"), "d/s@7 of web"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"]}"), "d/s@7 of web v4 10.1.0.1"},
+	{ENDPOINTS("{\"addresses\":null},{\"addresses\":[]},{}"), "d/s@7 of web"},
+	/* ready: nil is true */
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"],\"conditions\":null},"
+		   "{\"addresses\":[\"10.1.0.2\"],\"conditions\":{}},"
+		   "{\"addresses\":[\"10.1.0.3\"],\"conditions\":{\"ready\":null}},"
+		   "{\"addresses\":[\"10.1.0.4\"],\"conditions\":{\"ready\":true,\"terminating\":"
+		   "true}},"
+		   "{\"addresses\":[\"10.1.0.5\"],\"conditions\":{\"ready\":false,\"serving\":true}"
+		   "}"),
+		"d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4 unready 1"},
+	/* all addresses of an endpoint, duplicates too; one hostname for all of them */
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"10.1.0.1\",\"10.1.0.2\"],\"hostname\":\"a\"},"
+		   "{\"addresses\":[\"10.1.0.3\"],\"hostname\":\"\"},"
+		   "{\"addresses\":[\"10.1.0.4\"],\"hostname\":null}"),
+		"d/s@7 of web v4 10.1.0.1=a 10.1.0.1=a 10.1.0.2=a 10.1.0.3 10.1.0.4"},
+	{ENDPOINTS("{\"addresses\":[\"fd00::1\",\"10.1.0.1\"],\"hostname\":\"a\"},"
+		   "{\"addresses\":[\"::1\",\"127.0.0.1\",\"::ffff:10.1.0.9\"]}"),
+		"d/s@7 of web v4 10.1.0.1=a 127.0.0.1 10.1.0.9 v6 fd00::1=a ::1"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"10.1.0.999\"]}"),
+		"d/s@7 of web v4 10.1.0.1; EndpointSlice d/s: address \"10.1.0.999\" cannot be "
+		"used"},
+	{ENDPOINTS("{\"addresses\":[\"fe80::1%eth0\",\"\"]}"),
+		"INVALID EndpointSlice d/s: address \"fe80::1%eth0\" and 1 more cannot be used"},
+	{"{" LABELED("\"web\"") ",\"addressType\":\"IP\",\"endpoints\":[{\"addresses\":["
+				"\"10.1.0.1\"],\"topology\":{\"kubernetes.io/hostname\":\"n\"}}]}",
+		"d/s@7 of web v4 10.1.0.1"},
+	/* nothing to DNS */
+	{"{" LABELED("\"web\"") ",\"addressType\":\"FQDN\",\"endpoints\":[{\"addresses\":["
+				"\"a.b\"]}]}",
+		"SKIP EndpointSlice d/s: addressType is not IPv4 or IPv6"},
+	{"{" LABELED("null") ",\"addressType\":\"IPv4\"}",
+		"SKIP EndpointSlice d/s: no label kubernetes.io/service-name"},
+	{"{" LABELED("\"\"") ",\"addressType\":\"IPv4\"}",
+		"SKIP EndpointSlice d/s: no label kubernetes.io/service-name"},
+	{"{" META ",\"addressType\":\"IPv6\"}",
+		"SKIP EndpointSlice d/web: no label kubernetes.io/service-name"},
+	/* wrong types */
+	{"{" META "}", "INVALID EndpointSlice d/web: addressType is missing"},
+	{"{" LABELED("3") ",\"addressType\":\"IPv4\"}",
+		"INVALID EndpointSlice d/s: kubernetes.io/service-name is not a string"},
+	{SLICE(",\"endpoints\":{}"), "INVALID EndpointSlice d/s: endpoints is not a list"},
+	{SLICE(",\"endpoints\":\"x\""), "INVALID EndpointSlice d/s: endpoints is not a list"},
+	{ENDPOINTS("null"), "INVALID EndpointSlice d/s: an entry of endpoints is not an object"},
+	{ENDPOINTS("{\"addresses\":7}"), "INVALID EndpointSlice d/s: addresses is not a list"},
+	{ENDPOINTS("{\"addresses\":[7]}"),
+		"INVALID EndpointSlice d/s: an entry of addresses is not a string"},
+	{ENDPOINTS("{\"addresses\":[null]}"),
+		"INVALID EndpointSlice d/s: an entry of addresses is not a string"},
+	{ENDPOINTS("{\"conditions\":{\"ready\":\"true\"}}"),
+		"INVALID EndpointSlice d/s: ready is not true or false"},
+	{ENDPOINTS("{\"conditions\":[]}"),
+		"INVALID EndpointSlice d/s: conditions is not an object"},
+	{ENDPOINTS("{\"hostname\":[],\"addresses\":[\"10.1.0.1\"]}"),
+		"INVALID EndpointSlice d/s: hostname is not a string"},
+};
+
+static const struct row endpoints[] = {
+	{"{" META "}", "d/web@7 of web"},
+	{"{" META ",\"subsets\":[{\"addresses\":[{\"ip\":\"10.1.0.1\",\"hostname\":\"a\"},"
+	 "{\"ip\":\"fd00::1\"}],\"notReadyAddresses\":[{\"ip\":\"10.1.0.2\"},{\"ip\":\"x\"}]},"
+	 "{\"addresses\":[{\"ip\":\"10.1.0.3\"}],\"notReadyAddresses\":null,\"ports\":null}]}",
+		"d/web@7 of web v4 10.1.0.1=a 10.1.0.3 v6 fd00::1 unready 2"},
+	{"{\"metadata\":{\"name\":\"l\",\"namespace\":\"d\",\"annotations\":{"
+	 "\"control-plane.alpha.kubernetes.io/leader\":\"{}\"}}}",
+		"SKIP Endpoints d/l: a lock of a leader election"},
+	{"{" META ",\"subsets\":[{\"addresses\":[{}]}]}",
+		"INVALID Endpoints d/web: address \"\" cannot be used"},
+	{"{" META ",\"subsets\":[7]}",
+		"INVALID Endpoints d/web: an entry of subsets is not an object"},
+	{"{" META ",\"subsets\":[{\"addresses\":[7]}]}",
+		"INVALID Endpoints d/web: an entry of addresses is not an object"},
+	{"{" META ",\"subsets\":[{\"notReadyAddresses\":7}]}",
+		"INVALID Endpoints d/web: notReadyAddresses is not a list"},
+};
+
+static void test_slices(void **state)
+{
+	(void)state;
+	CHECK(RESOURCE_SLICES, slices);
+	CHECK(RESOURCE_SLICES_V1BETA1, slices);
+}
+
+static void test_endpoints(void **state)
+{
+	(void)state;
+	CHECK(RESOURCE_ENDPOINTS, endpoints);
+}
+
+/* 150 endpoints cost their addresses and little more. */
+static void test_size(void **state)
+{
+	char json[16384], why[DECODE_WHY_MAX];
+	struct object *object = NULL;
+	size_t len = (size_t)snprintf(json, sizeof json,
+		"{" LABELED("\"web\"") ",\"addressType\":\"IPv4\",\"endpoints\":[");
+
+	(void)state;
+	for (unsigned i = 0; i < 150; i++)
+		len += (size_t)snprintf(json + len, sizeof json - len,
+			"%s{\"addresses\":[\"10.0.0.%u\"]}", i ? "," : "", i);
+	len += (size_t)snprintf(json + len, sizeof json - len, "]}");
+	assert_int_equal(decode_object(RESOURCE_SLICES, json, len, &object, why), DECODE_OK);
+	assert_int_equal(object->size,
+		sizeof(struct endpoint_slice) + 600 + sizeof "web" + sizeof "d" + sizeof "s");
+	object_free(object);
+}
+
+static void test_limits(void **state)
+{
+	char name[255], json[1024];
+
+	(void)state;
+	memset(name, 'a', sizeof name);
+	name[254] = '\0';
+	snprintf(json, sizeof json, "{" LABELED("\"%s\"") ",\"addressType\":\"IPv4\"}", name);
+	assert_non_null(strstr(decode(RESOURCE_SLICES, json), "is too long"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_size),
+	};
+
+	return cmocka_run_group_tests_name("decode_slice", tests, NULL, NULL);
+}
