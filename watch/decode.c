@@ -220,13 +220,15 @@ static void why_name(struct decoder *d, enum resource resource, const struct ide
 }
 
 enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
-	struct object **out, char why[DECODE_WHY_MAX])
+	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX])
 {
 	struct decoder d = {.why = why};
 	struct object *object = NULL;
 	struct identity id;
 
 	why[0] = '\0';
+	if (options)
+		d.options = *options;
 	identity_read(&d, resource, tree, &id);
 	if (d.result == DECODE_OK)
 		object = builders[resource](&d, tree, &id);
@@ -242,14 +244,14 @@ enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
 }
 
 enum decode_result decode_object(enum resource resource, const char *json, size_t len,
-	struct object **out, char why[DECODE_WHY_MAX])
+	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX])
 {
 	cJSON *tree;
 	enum decode_result result = tree_parse(json, len, &tree, why);
 
 	if (result != DECODE_OK)
 		return result;
-	result = decode_tree(resource, tree, out, why);
+	result = decode_tree(resource, tree, options, out, why);
 	cJSON_Delete(tree);
 	return result;
 }

@@ -25,11 +25,14 @@ struct slice_walk {
 static void walk_address(
 	struct slice_walk *walk, const char *text, const char *hostname, const char **kept)
 {
+	const char *what;
 	struct ip ip;
 
-	if (!text || !ip_parse(text, &ip)) {
+	text = text ? text : "";
+	what = address_read(&walk->d->options, text, &ip);
+	if (what) {
 		if (!walk->slice)
-			decoder_leave_out(walk->d, "address \"%.64s\"", text ? text : "");
+			decoder_leave_out(walk->d, "%s \"%.64s\"", what, text);
 		return;
 	}
 	if (hostname && !*kept) {

@@ -131,8 +131,9 @@ static int object_decode(struct reading *r, struct manifest_object *object, cons
 {
 	char why[DECODE_WHY_MAX] = "";
 	const enum object_kind kind = resource_table[object->resource].kind;
+	const struct decode_options options = {.trusted = true};
 
-	switch (decode_tree(object->resource, tree, &object->object, why)) {
+	switch (decode_tree(object->resource, tree, &options, &object->object, why)) {
 	case DECODE_OK:
 		/* Good, but for some part that is left out. */
 		return why[0] ? tree_refuse(r, kind, tree, object->file, object->line, why) : 0;

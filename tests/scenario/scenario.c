@@ -197,7 +197,7 @@ static void do_put(struct scenario *s, char *rest)
 	char why[DECODE_WHY_MAX] = "";
 
 	cluster_need(s);
-	if (decode_object(resource, rest, strlen(rest), &object, why) != DECODE_OK)
+	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) != DECODE_OK)
 		die(s, why[0] ? why : "not an object");
 	if (s->sink.upsert(s->sink.ctx, object) < 0)
 		die(s, "upsert failed");
@@ -210,7 +210,7 @@ static void do_refuse(struct scenario *s, char *rest)
 	char why[DECODE_WHY_MAX] = "";
 
 	s->checks++;
-	if (decode_object(resource, rest, strlen(rest), &object, why) == DECODE_OK) {
+	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) == DECODE_OK) {
 		fail(s, s->line, "the decoder took this object", NULL);
 		object_free(object);
 	}

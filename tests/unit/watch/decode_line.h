@@ -22,6 +22,8 @@
 #include <cmocka.h>
 
 static char line[4096];
+/* What the objects are read with. */
+static struct decode_options line_options;
 
 static inline void line_add(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -113,7 +115,7 @@ static inline const char *decode(enum resource resource, const char *json)
 	enum decode_result result;
 
 	memcpy(copy, json, len);
-	result = decode_object(resource, copy, len, &object, why);
+	result = decode_object(resource, copy, len, &line_options, &object, why);
 	free(copy);
 	line[0] = '\0';
 	if (result == DECODE_OK) {

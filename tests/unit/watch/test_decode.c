@@ -45,7 +45,11 @@ static const struct row services[] = {
 	{"{" META ",\"spec\":{\"type\":\"LoadBalancer\",\"clusterIP\":\"\"}}", "d/web@7 cluster"},
 	{"{" META ",\"spec\":{\"clusterIP\":\"None\"}}", "d/web@7 headless"},
 	{"{" META ",\"spec\":{\"clusterIPs\":[\"None\"]}}", "d/web@7 headless"},
-	{"{" META ",\"spec\":{\"clusterIP\":\"::ffff:10.0.0.1\"}}", "d/web@7 cluster 10.0.0.1"},
+	{"{" META ",\"spec\":{\"clusterIP\":\"::ffff:10.0.0.1\"}}",
+		"INVALID Service d/web: IPv4-mapped address \"::ffff:10.0.0.1\" cannot be used"},
+	{"{" META ",\"spec\":{\"clusterIPs\":[\"10.0.0.1\",\"::1\"]}}",
+		"d/web@7 cluster 10.0.0.1; Service d/web: loopback address \"::1\" cannot be "
+		"used"},
 	{"{" META ",\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"db.example.org.\"}}",
 		"d/web@7 external db.example.org."},
 	{"{" META ",\"spec\":{\"type\":\"ExternalName\",\"clusterIP\":\"\"}}",
@@ -80,6 +84,21 @@ static const struct row pods[] = {
 		"INVALID Pod d/web: an entry of status.podIPs is not an object"},
 	{"{" META ",\"status\":{\"podIP\":\"x\"}}",
 		"INVALID Pod d/web: address \"x\" cannot be used"},
+	{"{" META ",\"status\":{\"podIP\":\"169.254.0.1\"}}",
+		"INVALID Pod d/web: link-local address \"169.254.0.1\" cannot be used"},
+};
+
+/* As they are written. */
+static const struct row trusted_services[] = {
+	{"{" META ",\"spec\":{\"clusterIP\":\"::ffff:10.0.0.1\"}}", "d/web@7 cluster 10.0.0.1"},
+	{"{" META ",\"spec\":{\"clusterIPs\":[\"127.0.0.1\",\"::1\"]}}",
+		"d/web@7 cluster 127.0.0.1 ::1"},
+	{"{" META ",\"spec\":{\"clusterIP\":\"127.0.1\"}}",
+		"INVALID Service d/web: address \"127.0.1\" cannot be used"},
+};
+
+static const struct row trusted_pods[] = {
+	{"{" META ",\"status\":{\"podIP\":\"169.254.0.1\"}}", "d/web@7 169.254.0.1"},
 };
 
 static void test_namespaces(void **state)
@@ -98,6 +117,15 @@ static void test_pods(void **state)
 {
 	(void)state;
 	CHECK(RESOURCE_PODS, pods);
+}
+
+static void test_trusted(void **state)
+{
+	(void)state;
+	line_options.trusted = true;
+	CHECK(RESOURCE_SERVICES, trusted_services);
+	CHECK(RESOURCE_PODS, trusted_pods);
+	line_options.trusted = false;
 }
 
 /* Names and lists at their limits. */
@@ -181,7 +209,7 @@ static void test_tree(void **state)
 
 	(void)state;
 	cJSON_AddStringToObject(metadata, "name", "shop");
-	assert_int_equal(decode_tree(RESOURCE_NAMESPACES, tree, &object, why), DECODE_OK);
+	assert_int_equal(decode_tree(RESOURCE_NAMESPACES, tree, NULL, &object, why), DECODE_OK);
 	assert_string_equal(object->name, "shop");
 	assert_string_equal(why, "");
 	object_free(object);
@@ -194,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_pods),
+		cmocka_unit_test(test_trusted),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_deep_nesting),
 		cmocka_unit_test(test_identity),

@@ -28,10 +28,16 @@ static const struct row slices[] = {
 		   "{\"addresses\":[\"10.1.0.4\"],\"hostname\":null}"),
 		"d/s@7 of web v4 10.1.0.1=a 10.1.0.1=a 10.1.0.2=a 10.1.0.3 10.1.0.4"},
 	{ENDPOINTS("{\"addresses\":[\"fd00::1\",\"10.1.0.1\"],\"hostname\":\"a\"},"
-		   "{\"addresses\":[\"::1\",\"127.0.0.1\",\"::ffff:10.1.0.9\"]}"),
-		"d/s@7 of web v4 10.1.0.1=a 127.0.0.1 10.1.0.9 v6 fd00::1=a ::1"},
+		   "{\"addresses\":[\"::2\",\"10.1.0.9\"]}"),
+		"d/s@7 of web v4 10.1.0.1=a 10.1.0.9 v6 fd00::1=a ::2"},
 	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"10.1.0.999\"]}"),
 		"d/s@7 of web v4 10.1.0.1; EndpointSlice d/s: address \"10.1.0.999\" cannot be "
+		"used"},
+	{ENDPOINTS("{\"addresses\":[\"127.0.0.1\",\"10.1.0.1\",\"fe80::1\"],\"hostname\":\"a\"}"),
+		"d/s@7 of web v4 10.1.0.1=a; EndpointSlice d/s: loopback address \"127.0.0.1\" "
+		"and 1 more cannot be used"},
+	{ENDPOINTS("{\"addresses\":[\"::ffff:10.1.0.9\"]}"),
+		"INVALID EndpointSlice d/s: IPv4-mapped address \"::ffff:10.1.0.9\" cannot be "
 		"used"},
 	{ENDPOINTS("{\"addresses\":[\"fe80::1%eth0\",\"\"]}"),
 		"INVALID EndpointSlice d/s: address \"fe80::1%eth0\" and 1 more cannot be used"},
@@ -79,12 +85,24 @@ static const struct row endpoints[] = {
 		"SKIP Endpoints d/l: a lock of a leader election"},
 	{"{" META ",\"subsets\":[{\"addresses\":[{}]}]}",
 		"INVALID Endpoints d/web: address \"\" cannot be used"},
+	{"{" META ",\"subsets\":[{\"addresses\":[{\"ip\":\"224.0.0.1\"}]}]}",
+		"INVALID Endpoints d/web: multicast address \"224.0.0.1\" cannot be used"},
 	{"{" META ",\"subsets\":[7]}",
 		"INVALID Endpoints d/web: an entry of subsets is not an object"},
 	{"{" META ",\"subsets\":[{\"addresses\":[7]}]}",
 		"INVALID Endpoints d/web: an entry of addresses is not an object"},
 	{"{" META ",\"subsets\":[{\"notReadyAddresses\":7}]}",
 		"INVALID Endpoints d/web: notReadyAddresses is not a list"},
+};
+
+static const struct row trusted_slices[] = {
+	{ENDPOINTS("{\"addresses\":[\"::1\",\"127.0.0.1\",\"::ffff:10.1.0.9\"]}"),
+		"d/s@7 of web v4 127.0.0.1 10.1.0.9 v6 ::1"},
+};
+
+static const struct row trusted_endpoints[] = {
+	{"{" META ",\"subsets\":[{\"addresses\":[{\"ip\":\"224.0.0.1\"}]}]}",
+		"d/web@7 of web v4 224.0.0.1"},
 };
 
 static void test_slices(void **state)
@@ -113,10 +131,19 @@ static void test_size(void **state)
 		len += (size_t)snprintf(json + len, sizeof json - len,
 			"%s{\"addresses\":[\"10.0.0.%u\"]}", i ? "," : "", i);
 	len += (size_t)snprintf(json + len, sizeof json - len, "]}");
-	assert_int_equal(decode_object(RESOURCE_SLICES, json, len, &object, why), DECODE_OK);
+	assert_int_equal(decode_object(RESOURCE_SLICES, json, len, NULL, &object, why), DECODE_OK);
 	assert_int_equal(object->size,
 		sizeof(struct endpoint_slice) + 600 + sizeof "web" + sizeof "d" + sizeof "s");
 	object_free(object);
+}
+
+static void test_trusted(void **state)
+{
+	(void)state;
+	line_options.trusted = true;
+	CHECK(RESOURCE_SLICES, trusted_slices);
+	CHECK(RESOURCE_ENDPOINTS, trusted_endpoints);
+	line_options.trusted = false;
 }
 
 static void test_limits(void **state)
@@ -135,6 +162,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_trusted),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_size),
 	};

@@ -218,6 +218,20 @@ static void test_slices_and_endpoints(void **state)
 		"endpointslices default/web-2 of web: fd00::1\n");
 }
 
+/* No API server of today takes these; a laptop has nothing else. */
+static void test_addresses_are_taken_as_written(void **state)
+{
+	assert_reads(*state,
+		"{apiVersion: v1, kind: Endpoints, metadata: {name: db},"
+		" subsets: [{addresses: [{ip: 127.0.0.1}, {ip: '::ffff:10.2.0.2'}]}]}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: db},"
+		" spec: {clusterIP: 127.0.0.2}}\n---\n"
+		"{apiVersion: v1, kind: Pod, metadata: {name: p}, status: {podIP: '::1'}}\n",
+		"services default/db 127.0.0.2\n"
+		"endpointslices default/db of db: 127.0.0.1 10.2.0.2\n"
+		"pods default/p ::1\n");
+}
+
 static void test_lists_are_opened(void **state)
 {
 	static const char *const wanted = "services default/a 10.96.0.1\n"
@@ -519,6 +533,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_documents_of_all_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slices_and_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_addresses_are_taken_as_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_are_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_kinds_are_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_wanted_kinds, setup, teardown),

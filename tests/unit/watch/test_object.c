@@ -14,7 +14,8 @@ static struct object *make(enum resource resource, const char *json)
 	char why[DECODE_WHY_MAX];
 	struct object *object = NULL;
 
-	assert_int_equal(decode_object(resource, json, strlen(json), &object, why), DECODE_OK);
+	assert_int_equal(
+		decode_object(resource, json, strlen(json), NULL, &object, why), DECODE_OK);
 	return object;
 }
 
