@@ -9,6 +9,7 @@
 
 #include "decode_address.h"
 #include "decode_pack.h"
+#include "decode_port.h"
 #include "decode_slice.h"
 
 #include <stdio.h>
@@ -96,9 +97,12 @@ static struct object *service_build(struct decoder *d, const cJSON *tree, const 
 {
 	const cJSON *spec = tree_member(d, tree, "spec");
 	const char *type = tree_text(d, spec, "type"), *external_name = NULL;
+	const cJSON *ports = tree_list(d, spec, "ports");
+	struct port_sizes sizes = {0};
 	struct ip_list list = {.count = 0};
 	enum service_type kind = SERVICE_CLUSTER_IP;
 	struct service *service;
+	struct port *places;
 	struct pack pack;
 
 	if (!type || !*type)
@@ -112,13 +116,18 @@ static struct object *service_build(struct decoder *d, const cJSON *tree, const 
 		kind = SERVICE_HEADLESS;
 		list.count = 0;
 	}
+	ports_measure(d, ports, &sizes);
 	service = (struct service *)pack_start(d, &pack, KIND_SERVICE, id, sizeof *service,
-		list.count * sizeof(struct ip) + (external_name ? strlen(external_name) + 1 : 0));
+		sizes.ports * sizeof *places + list.count * sizeof(struct ip) + sizes.text +
+			(external_name ? strlen(external_name) + 1 : 0));
 	if (!service)
 		return NULL;
+	places = pack_take(&pack, sizes.ports * sizeof *places);
 	service->type = (uint8_t)kind;
 	service->ip_count = (uint8_t)list.count;
 	service->ips = ip_list_pack(&list, &pack);
+	service->ports = sizes.ports ? places : NULL;
+	service->port_count = ports_pack(d, &pack, ports, places);
 	service->external_name = external_name ? pack_text(&pack, external_name) : NULL;
 	pack_finish(&pack, &service->head, id);
 	return &service->head;

@@ -2,6 +2,7 @@
 #include "decode_slice.h"
 
 #include "decode_address.h"
+#include "decode_port.h"
 
 #include <string.h>
 
@@ -12,13 +13,45 @@
 struct slice_walk {
 	struct decoder *d;
 	struct endpoint_slice *slice;
+	struct slice_group *groups, *group; /* all; the one that is being walked */
+	struct slice_group counted;         /* in pass one */
+	struct port *ports;                 /* where the next group's go */
+	const cJSON *group_ports;
 	uint8_t *v4, *v6;
 	const char **v4_hostnames, **v6_hostnames;
 	struct pack pack;
+	struct port_sizes sizes;
 	size_t text;
-	uint32_t v4_count, v6_count, unready;
+	uint32_t group_count, v4_count, v6_count, unready;
 	bool v4_named, v6_named;
 };
+
+/* The addresses that follow have these ports. Subsets that differ by nothing else
+ * than which of their addresses are ready are one group. */
+static void walk_group(struct slice_walk *walk, const cJSON *ports)
+{
+	struct port_sizes sizes = {0};
+
+	ports_measure(walk->d, ports, &sizes);
+	if (walk->group_count > 0 && ports_equal(walk->d, walk->group_ports, ports))
+		return;
+	if (walk->group_count == UINT16_MAX) {
+		decoder_refuse(walk->d, "more than %d subsets with ports of their own", UINT16_MAX);
+		return;
+	}
+	walk->group_ports = ports;
+	walk->group_count++;
+	if (!walk->slice) {
+		walk->group = &walk->counted;
+		walk->sizes.ports += sizes.ports;
+		walk->sizes.text += sizes.text;
+		return;
+	}
+	walk->group = &walk->groups[walk->group_count - 1];
+	walk->group->port_count = ports_pack(walk->d, &walk->pack, ports, walk->ports);
+	walk->group->ports = sizes.ports ? walk->ports : NULL;
+	walk->ports += sizes.ports;
+}
 
 /* One address of an endpoint. *kept: the hostname's copy, made at its first use,
  * so that an endpoint with several addresses has one. */
@@ -46,6 +79,7 @@ static void walk_address(
 			walk->v4_hostnames[walk->v4_count] = *kept;
 		walk->v4_named |= hostname != NULL;
 		walk->v4_count++;
+		walk->group->v4_count++;
 		return;
 	}
 	if (walk->slice)
@@ -54,6 +88,7 @@ static void walk_address(
 		walk->v6_hostnames[walk->v6_count] = *kept;
 	walk->v6_named |= hostname != NULL;
 	walk->v6_count++;
+	walk->group->v6_count++;
 }
 
 static const char *hostname_read(struct decoder *d, const cJSON *endpoint)
@@ -68,6 +103,7 @@ static void slice_walk(struct slice_walk *walk, const cJSON *tree)
 	struct decoder *d = walk->d;
 	const cJSON *endpoints = tree_list(d, tree, "endpoints"), *endpoint, *address;
 
+	walk_group(walk, tree_list(d, tree, "ports"));
 	cJSON_ArrayForEach (endpoint, endpoints) {
 		const cJSON *addresses = tree_list(d, endpoint, "addresses");
 		const char *hostname, *kept = NULL;
@@ -101,6 +137,7 @@ static void endpoints_walk(struct slice_walk *walk, const cJSON *tree)
 		}
 		walk->unready +=
 			(uint32_t)cJSON_GetArraySize(tree_list(d, subset, "notReadyAddresses"));
+		walk_group(walk, tree_list(d, subset, "ports"));
 		cJSON_ArrayForEach (address, addresses) {
 			const char *kept = NULL;
 
@@ -114,19 +151,14 @@ static void endpoints_walk(struct slice_walk *walk, const cJSON *tree)
 	}
 }
 
-/* Make the slice from what the first pass counted, with walk's places set. */
-static struct endpoint_slice *slice_allocate(
-	struct slice_walk *walk, const struct identity *id, const char *service)
+/* Pointers first: these have to be aligned. */
+static void places_take(struct slice_walk *walk)
 {
 	const size_t v4 = walk->v4_count, v6 = walk->v6_count;
-	const size_t pointers = (walk->v4_named ? v4 : 0) + (walk->v6_named ? v6 : 0);
-	const size_t extra =
-		pointers * sizeof(char *) + 4 * v4 + 16 * v6 + strlen(service) + 1 + walk->text;
-	struct endpoint_slice *slice = (struct endpoint_slice *)pack_start(
-		walk->d, &walk->pack, KIND_SLICE, id, sizeof *slice, extra);
 
-	if (!slice)
-		return NULL;
+	if (walk->group_count > 0)
+		walk->groups = pack_take(&walk->pack, walk->group_count * sizeof *walk->groups);
+	walk->ports = pack_take(&walk->pack, walk->sizes.ports * sizeof *walk->ports);
 	if (walk->v4_named)
 		walk->v4_hostnames = pack_take(&walk->pack, v4 * sizeof(char *));
 	if (walk->v6_named)
@@ -135,6 +167,23 @@ static struct endpoint_slice *slice_allocate(
 		walk->v4 = pack_take(&walk->pack, 4 * v4);
 	if (v6 > 0)
 		walk->v6 = pack_take(&walk->pack, 16 * v6);
+}
+
+/* Make the slice from what the first pass counted, with walk's places set. */
+static struct endpoint_slice *slice_allocate(
+	struct slice_walk *walk, const struct identity *id, const char *service)
+{
+	const size_t v4 = walk->v4_count, v6 = walk->v6_count;
+	const size_t pointers = (walk->v4_named ? v4 : 0) + (walk->v6_named ? v6 : 0);
+	const size_t extra = walk->group_count * sizeof *walk->groups +
+			     walk->sizes.ports * sizeof *walk->ports + pointers * sizeof(char *) +
+			     4 * v4 + 16 * v6 + strlen(service) + 1 + walk->text + walk->sizes.text;
+	struct endpoint_slice *slice = (struct endpoint_slice *)pack_start(
+		walk->d, &walk->pack, KIND_SLICE, id, sizeof *slice, extra);
+
+	if (!slice)
+		return NULL;
+	places_take(walk);
 	slice->v4 = walk->v4;
 	slice->v6 = walk->v6;
 	slice->v4_hostnames = walk->v4_hostnames;
@@ -142,6 +191,8 @@ static struct endpoint_slice *slice_allocate(
 	slice->v4_count = walk->v4_count;
 	slice->v6_count = walk->v6_count;
 	slice->unready = walk->unready;
+	slice->groups = walk->groups;
+	slice->group_count = (uint16_t)walk->group_count;
 	slice->service = pack_text(&walk->pack, service);
 	return slice;
 }
@@ -158,7 +209,7 @@ static struct object *addresses_build(struct decoder *d, const cJSON *tree,
 	walk.slice = slice_allocate(&walk, id, service);
 	if (!walk.slice)
 		return NULL;
-	walk.v4_count = walk.v6_count = 0;
+	walk.v4_count = walk.v6_count = walk.group_count = 0;
 	walk_tree(&walk, tree);
 	pack_finish(&walk.pack, &walk.slice->head, id);
 	return &walk.slice->head;

@@ -42,12 +42,45 @@ static void hostnames_check(
 	}
 }
 
+static void text_check(const struct object *object, const char *text)
+{
+	if (strcmp(text, "") != 0 && strcmp(text, "TCP") != 0 && strcmp(text, "UDP") != 0 &&
+		strcmp(text, "SCTP") != 0)
+		inside(object, text);
+}
+
+static void ports_check(const struct object *object, const struct port *ports, unsigned count)
+{
+	CHECK(!ports == !count);
+	for (unsigned i = 0; i < count; i++) {
+		CHECK(ports[i].number >= -1 && ports[i].number <= 65535);
+		CHECK(*ports[i].protocol);
+		text_check(object, ports[i].name);
+		text_check(object, ports[i].protocol);
+	}
+}
+
+static void groups_check(const struct endpoint_slice *slice)
+{
+	uint64_t v4 = 0, v6 = 0;
+
+	for (unsigned i = 0; i < slice->group_count; i++) {
+		const struct slice_group *group = &slice->groups[i];
+
+		v4 += group->v4_count;
+		v6 += group->v6_count;
+		ports_check(&slice->head, group->ports, group->port_count);
+	}
+	CHECK(v4 == slice->v4_count && v6 == slice->v6_count);
+}
+
 static void slice_check(const struct run *run, const struct endpoint_slice *slice)
 {
 	const size_t bytes = 4 * (size_t)slice->v4_count + 16 * (size_t)slice->v6_count;
 
 	inside(&slice->head, slice->service);
 	CHECK(*slice->service);
+	groups_check(slice);
 	CHECK(sizeof *slice + bytes < slice->head.size);
 	hostnames_check(&slice->head, slice->v4_hostnames, slice->v4_count);
 	hostnames_check(&slice->head, slice->v6_hostnames, slice->v6_count);
@@ -62,6 +95,9 @@ static void object_check(const struct run *run, const struct object *object)
 	inside(object, object->name);
 	CHECK(*object->name);
 	CHECK(object_same(object, object));
+	if (object->kind == KIND_SERVICE)
+		ports_check(object, ((const struct service *)object)->ports,
+			((const struct service *)object)->port_count);
 	if (object->kind == KIND_SLICE)
 		slice_check(run, (const struct endpoint_slice *)object);
 }

@@ -9,6 +9,8 @@
  *	make_service("shop", "cdn", 8, SERVICE_EXTERNAL_NAME, "cdn.example.org")
  *	make_slice("shop", "web-1", "web", 9, "10.1.0.1 10.1.0.2=web-0 fd00::1")
  *	make_namespace("shop", 3)
+ *
+ * There are no ports; a slice is one group.
  */
 
 #include <arpa/inet.h>
@@ -113,6 +115,7 @@ static inline struct object *make_slice(const char *ns, const char *name, const 
 	uint8_t *v4 = make_take(&arena, 4 * most), *v6 = make_take(&arena, 16 * most);
 	const char **v4_hosts = make_take(&arena, most * sizeof *v4_hosts);
 	const char **v6_hosts = make_take(&arena, most * sizeof *v6_hosts);
+	struct slice_group *group = make_take(&arena, sizeof *group);
 	char *copy = strdup(endpoints), *state = NULL;
 
 	make_head(&arena, &slice->head, KIND_SLICE, ns, name, version);
@@ -140,6 +143,10 @@ static inline struct object *make_slice(const char *ns, const char *name, const 
 		}
 	}
 	free(copy);
+	group->v4_count = slice->v4_count;
+	group->v6_count = slice->v6_count;
+	slice->groups = group;
+	slice->group_count = 1;
 	slice->head.size = (uint32_t)arena.cap;
 	return &slice->head;
 }

@@ -5,7 +5,11 @@
 /* Objects in, what DNS sees of them out as one line of text:
  *
  *	d/web@7 cluster 10.0.0.1 fd00::1     d/web@7 headless    d/web@7 external x.org
+ *	d/web@7 cluster ports http:80/TCP :-1/UDP
  *	d/s@7 of web v4 10.1.0.1=a 10.1.0.2 v6 fd00::1 unready 2
+ *	d/s@7 of web [1+0 http:80/TCP] [1+1 :81/TCP] v4 10.1.0.1 10.1.0.2 v6 fd00::1
+ *
+ * A group as [v4+v6 PORTS], unless it is the only one and has no ports.
  */
 
 #include "watch/decode.h"
@@ -54,12 +58,55 @@ static inline void inside(const struct object *object, const void *at, size_t le
 		assert_true(p >= start && p + len <= start + object->size);
 }
 
+/* The common words are constants. */
+static inline void port_text_inside(const struct object *object, const char *text)
+{
+	if (*text && strcmp(text, "TCP") != 0 && strcmp(text, "UDP") != 0 &&
+		strcmp(text, "SCTP") != 0)
+		inside(object, text, strlen(text) + 1);
+}
+
+static inline void ports_line(const struct object *object, const struct port *ports, unsigned count)
+{
+	assert_int_equal(ports != NULL, count > 0);
+	assert_int_equal((uintptr_t)ports % _Alignof(struct port), 0);
+	inside(object, ports, count * sizeof *ports);
+	for (unsigned i = 0; i < count; i++) {
+		port_text_inside(object, ports[i].name);
+		port_text_inside(object, ports[i].protocol);
+		line_add(" %s:%d/%s", ports[i].name, (int)ports[i].number, ports[i].protocol);
+	}
+}
+
+static inline void groups_line(const struct endpoint_slice *slice)
+{
+	uint32_t v4 = 0, v6 = 0;
+
+	assert_int_equal(slice->groups != NULL, slice->group_count > 0);
+	inside(&slice->head, slice->groups, slice->group_count * sizeof *slice->groups);
+	for (unsigned i = 0; i < slice->group_count; i++) {
+		const struct slice_group *group = &slice->groups[i];
+
+		v4 += group->v4_count;
+		v6 += group->v6_count;
+		if (slice->group_count == 1 && group->port_count == 0)
+			continue;
+		line_add(" [%u+%u", group->v4_count, group->v6_count);
+		ports_line(&slice->head, group->ports, group->port_count);
+		line_add("]");
+	}
+	assert_int_equal(v4, slice->v4_count);
+	assert_int_equal(v6, slice->v6_count);
+}
+
 static inline void slice_line(const struct endpoint_slice *slice)
 {
 	inside(&slice->head, slice->v4, 4 * (size_t)slice->v4_count);
 	inside(&slice->head, slice->v6, 16 * (size_t)slice->v6_count);
 	inside(&slice->head, slice->service, strlen(slice->service) + 1);
-	line_add(" of %s%s", slice->service, slice->v4_count ? " v4" : "");
+	line_add(" of %s", slice->service);
+	groups_line(slice);
+	line_add("%s", slice->v4_count ? " v4" : "");
 	for (uint32_t i = 0; i < slice->v4_count; i++) {
 		line_ip(4, slice->v4 + 4 * (size_t)i);
 		if (slice->v4_hostnames && slice->v4_hostnames[i])
@@ -102,6 +149,11 @@ static inline void object_line(const struct object *object)
 	inside(object, ips, count * sizeof *ips);
 	for (unsigned i = 0; i < count; i++)
 		line_ip(ips[i].family, ips[i].bytes);
+	if (object->kind == KIND_SERVICE && ((const struct service *)object)->port_count) {
+		line_add(" ports");
+		ports_line(object, ((const struct service *)object)->ports,
+			((const struct service *)object)->port_count);
+	}
 }
 
 /* "line", "line; why", "SKIP why", "INVALID why", "SYNTAX". */
@@ -120,6 +172,8 @@ static inline const char *decode(enum resource resource, const char *json)
 	line[0] = '\0';
 	if (result == DECODE_OK) {
 		assert_int_equal(object->kind, resource_table[resource].kind);
+		if (resource == RESOURCE_SLICES || resource == RESOURCE_SLICES_V1BETA1)
+			assert_int_equal(((struct endpoint_slice *)object)->group_count, 1);
 		object_line(object);
 		line_add("%s%s", why[0] ? "; " : "", why);
 		object_free(object);

@@ -71,6 +71,39 @@ static const struct row services[] = {
 	{"{\"metadata\":{\"name\":\"web\"}}", "INVALID Service web: metadata.namespace is missing"},
 };
 
+#define PORTS(ports) "{" META ",\"spec\":{\"clusterIP\":\"10.0.0.1\",\"ports\":" ports "}}"
+
+static const struct row service_ports[] = {
+	{PORTS("null"), "d/web@7 cluster 10.0.0.1"},
+	{PORTS("[]"), "d/web@7 cluster 10.0.0.1"},
+	{PORTS("[{\"port\":80,\"targetPort\":\"x\",\"nodePort\":30080,\"appProtocol\":\"h\"}]"),
+		"d/web@7 cluster 10.0.0.1 ports :80/TCP"},
+	{PORTS("[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"},"
+	       "{\"name\":\"dns\",\"port\":53,\"protocol\":\"UDP\"},"
+	       "{\"name\":\"s\",\"port\":65535,\"protocol\":\"SCTP\"},"
+	       "{\"name\":\"TCP\",\"port\":0,\"protocol\":\"Odd.One\"}]"),
+		"d/web@7 cluster 10.0.0.1 ports http:80/TCP dns:53/UDP s:65535/SCTP "
+		"TCP:0/Odd.One"},
+	{PORTS("[{},{\"name\":null,\"port\":null,\"protocol\":null},"
+	       "{\"name\":\"\",\"protocol\":\"\"}]"),
+		"d/web@7 cluster 10.0.0.1 ports :-1/TCP :-1/TCP :-1/TCP"},
+	{"{" META ",\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":80}]}}",
+		"d/web@7 headless ports :80/TCP"},
+	{"{" META ",\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"a.b\","
+	 "\"ports\":[{\"name\":\"http\",\"port\":80}]}}",
+		"d/web@7 external a.b ports http:80/TCP"},
+	{PORTS("{}"), "INVALID Service d/web: ports is not a list"},
+	{PORTS("[80]"), "INVALID Service d/web: an entry of ports is not an object"},
+	{PORTS("[null]"), "INVALID Service d/web: an entry of ports is not an object"},
+	{PORTS("[{\"port\":\"80\"}]"),
+		"INVALID Service d/web: port is not a number of a sensible size"},
+	{PORTS("[{\"port\":-1}]"),
+		"INVALID Service d/web: port is not a number of a sensible size"},
+	{PORTS("[{\"port\":65536}]"), "INVALID Service d/web: port 65536 is beyond 65535"},
+	{PORTS("[{\"name\":80}]"), "INVALID Service d/web: name is not a string"},
+	{PORTS("[{\"protocol\":6}]"), "INVALID Service d/web: protocol is not a string"},
+};
+
 static const struct row pods[] = {
 	{"{" META ",\"status\":{\"podIP\":\"10.2.0.1\"}}", "d/web@7 10.2.0.1"},
 	{"{" META ",\"status\":{\"podIP\":\"10.2.0.1\",\"podIPs\":[{\"ip\":\"10.2.0.1\"},"
@@ -111,6 +144,7 @@ static void test_services(void **state)
 {
 	(void)state;
 	CHECK(RESOURCE_SERVICES, services);
+	CHECK(RESOURCE_SERVICES, service_ports);
 }
 
 static void test_pods(void **state)

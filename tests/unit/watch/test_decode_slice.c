@@ -95,6 +95,57 @@ static const struct row endpoints[] = {
 		"INVALID Endpoints d/web: notReadyAddresses is not a list"},
 };
 
+#define PORTS(ports) SLICE(",\"endpoints\":[{\"addresses\":[\"10.1.0.1\"]}],\"ports\":" ports)
+
+static const struct row slice_ports[] = {
+	{PORTS("[]"), "d/s@7 of web v4 10.1.0.1"},
+	{PORTS("[{\"name\":\"http\",\"port\":8080,\"protocol\":\"TCP\",\"appProtocol\":null},"
+	       "{\"name\":\"\",\"port\":53,\"protocol\":\"UDP\"},{\"name\":\"any\"}]"),
+		"d/s@7 of web [1+0 http:8080/TCP :53/UDP any:-1/TCP] v4 10.1.0.1"},
+	{SLICE(",\"endpoints\":[{\"addresses\":[\"10.1.0.1\",\"fd00::1\"],\"hostname\":\"a\"}],"
+	       "\"ports\":[{\"name\":\"p\",\"port\":1}]"),
+		"d/s@7 of web [1+1 p:1/TCP] v4 10.1.0.1=a v6 fd00::1=a"},
+	{SLICE(",\"ports\":[{\"port\":1}]"), "d/s@7 of web [0+0 :1/TCP]"},
+	{PORTS("7"), "INVALID EndpointSlice d/s: ports is not a list"},
+	{PORTS("[[]]"), "INVALID EndpointSlice d/s: an entry of ports is not an object"},
+	{PORTS("[{\"port\":true}]"),
+		"INVALID EndpointSlice d/s: port is not a number of a sensible size"},
+};
+
+#define SUBSETS(subsets)         "{" META ",\"subsets\":[" subsets "]}"
+#define SUBSET(addresses, ports) "{\"addresses\":[" addresses "],\"ports\":" ports "}"
+#define IP(ip)                   "{\"ip\":\"" ip "\"}"
+#define P80                      "[{\"name\":\"a\",\"port\":80}]"
+#define P81                      "[{\"name\":\"a\",\"port\":81,\"protocol\":\"TCP\"}]"
+
+static const struct row endpoints_ports[] = {
+	{SUBSETS(SUBSET(IP("10.1.0.1"), P80)), "d/web@7 of web [1+0 a:80/TCP] v4 10.1.0.1"},
+	{SUBSETS(SUBSET(IP("10.1.0.1") "," IP("fd00::1"), P80) "," SUBSET(
+		 IP("fd00::2") "," IP("10.1.0.2") "," IP("10.1.0.3"), P81)),
+		"d/web@7 of web [1+1 a:80/TCP] [2+1 a:81/TCP] v4 10.1.0.1 10.1.0.2 10.1.0.3 v6 "
+		"fd00::1 fd00::2"},
+	/* the same ports: one group, if nothing stands between */
+	{SUBSETS(SUBSET(IP("10.1.0.1"), P80) "," SUBSET(IP("10.1.0.2"), P80) "," SUBSET(
+		 IP("10.1.0.3"), P81) "," SUBSET(IP("10.1.0.4"), P80)),
+		"d/web@7 of web [2+0 a:80/TCP] [1+0 a:81/TCP] [1+0 a:80/TCP] v4 10.1.0.1 "
+		"10.1.0.2 10.1.0.3 10.1.0.4"},
+	{SUBSETS(SUBSET(IP("10.1.0.1"), "null") "," SUBSET(IP("10.1.0.2"), "[]") "," SUBSET(
+		 IP("10.1.0.3"), P80)),
+		"d/web@7 of web [2+0] [1+0 a:80/TCP] v4 10.1.0.1 10.1.0.2 10.1.0.3"},
+	/* one is the beginning of the other */
+	{SUBSETS(SUBSET(IP("10.1.0.1"), P80) "," SUBSET(
+		 IP("10.1.0.2"), "[{\"name\":\"a\",\"port\":80},{\"name\":\"b\",\"port\":80}]")),
+		"d/web@7 of web [1+0 a:80/TCP] [1+0 a:80/TCP b:80/TCP] v4 10.1.0.1 10.1.0.2"},
+	{SUBSETS("{\"notReadyAddresses\":[" IP("10.1.0.1") "],\"ports\":" P80 "}"),
+		"d/web@7 of web [0+0 a:80/TCP] unready 1"},
+	{SUBSETS(SUBSET(IP("10.1.0.1"), P80) "," SUBSET(IP("10.1.0.2"), "[7]")),
+		"INVALID Endpoints d/web: an entry of ports is not an object"},
+	/* what is no port is not the same as an empty one */
+	{SUBSETS(SUBSET("", "[{}]") "," SUBSET("", "[7]")),
+		"INVALID Endpoints d/web: an entry of ports is not an object"},
+	{SUBSETS(SUBSET("", "{}")), "INVALID Endpoints d/web: ports is not a list"},
+};
+
 static const struct row trusted_slices[] = {
 	{ENDPOINTS("{\"addresses\":[\"::1\",\"127.0.0.1\",\"::ffff:10.1.0.9\"]}"),
 		"d/s@7 of web v4 127.0.0.1 10.1.0.9 v6 ::1"},
@@ -110,12 +161,64 @@ static void test_slices(void **state)
 	(void)state;
 	CHECK(RESOURCE_SLICES, slices);
 	CHECK(RESOURCE_SLICES_V1BETA1, slices);
+	CHECK(RESOURCE_SLICES, slice_ports);
+	CHECK(RESOURCE_SLICES_V1BETA1, slice_ports);
 }
 
 static void test_endpoints(void **state)
 {
 	(void)state;
 	CHECK(RESOURCE_ENDPOINTS, endpoints);
+	CHECK(RESOURCE_ENDPOINTS, endpoints_ports);
+}
+
+/* `before`, so many times a number between `open` and `close`, each another one than
+ * the one before it, and "]}". */
+static char *many(const char *before, const char *open, unsigned count, const char *close)
+{
+	const size_t each = strlen(open) + strlen(close) + 8;
+	const size_t size = strlen(before) + count * each + 3;
+	char *json = malloc(size);
+	size_t len = (size_t)snprintf(json, size, "%s", before);
+
+	for (unsigned i = 0; i < count; i++)
+		len += (size_t)snprintf(
+			json + len, size - len, "%s%s%u%s", i ? "," : "", open, i % 60000, close);
+	snprintf(json + len, size - len, "]}");
+	return json;
+}
+
+static const char *const port_list = "{" LABELED("\"web\"") ",\"addressType\":\"IPv4\",\"ports\":[";
+static const char *const subset_list = "{" META ",\"subsets\":[";
+
+/* As many as there are, and one more. */
+static void test_counts(void **state)
+{
+	struct object *object = NULL;
+	char why[DECODE_WHY_MAX];
+	char *json = many(port_list, "{\"port\":", 65535, "}");
+
+	(void)state;
+	assert_int_equal(
+		decode_object(RESOURCE_SLICES, json, strlen(json), NULL, &object, why), DECODE_OK);
+	assert_int_equal(((struct endpoint_slice *)object)->groups->port_count, 65535);
+	assert_int_equal(((struct endpoint_slice *)object)->groups->ports[65534].number, 5534);
+	object_free(object);
+	free(json);
+	json = many(port_list, "{\"port\":", 65536, "}");
+	assert_string_equal(
+		decode(RESOURCE_SLICES, json), "INVALID EndpointSlice d/s: more than 65535 ports");
+	free(json);
+	json = many(subset_list, "{\"ports\":[{\"port\":", 65535, "}]}");
+	assert_int_equal(decode_object(RESOURCE_ENDPOINTS, json, strlen(json), NULL, &object, why),
+		DECODE_OK);
+	assert_int_equal(((struct endpoint_slice *)object)->group_count, 65535);
+	object_free(object);
+	free(json);
+	json = many(subset_list, "{\"ports\":[{\"port\":", 65536, "}]}");
+	assert_string_equal(decode(RESOURCE_ENDPOINTS, json),
+		"INVALID Endpoints d/web: more than 65535 subsets with ports of their own");
+	free(json);
 }
 
 /* 150 endpoints cost their addresses and little more. */
@@ -132,8 +235,8 @@ static void test_size(void **state)
 			"%s{\"addresses\":[\"10.0.0.%u\"]}", i ? "," : "", i);
 	len += (size_t)snprintf(json + len, sizeof json - len, "]}");
 	assert_int_equal(decode_object(RESOURCE_SLICES, json, len, NULL, &object, why), DECODE_OK);
-	assert_int_equal(object->size,
-		sizeof(struct endpoint_slice) + 600 + sizeof "web" + sizeof "d" + sizeof "s");
+	assert_int_equal(object->size, sizeof(struct endpoint_slice) + sizeof(struct slice_group) +
+					       600 + sizeof "web" + sizeof "d" + sizeof "s");
 	object_free(object);
 }
 
@@ -164,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_trusted),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_size),
 	};
 
