@@ -49,6 +49,9 @@ struct decode_options {
 	 * unspecified, loopback, link-local, multicast and broadcast addresses, and
 	 * IPv4-mapped IPv6 texts. */
 	bool trusted;
+	/* An endpoint without a hostname has the name of what it stands for (targetRef, a
+	 * Pod's), if it can be a label by its length: CoreDNS's endpoint_pod_names. */
+	bool pod_names;
 };
 
 /* One object (an item of a list, or an event's object). On INVALID, name and ns

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+/* Of a DNS name (RFC 1035, section 2.3.4). */
+#define LABEL_LENGTH_MAX  63
 #define SERVICE_LABEL     "kubernetes.io/service-name"
 #define LEADER_ANNOTATION "control-plane.alpha.kubernetes.io/leader"
 
@@ -91,11 +93,16 @@ static void walk_address(
 	walk->group->v6_count++;
 }
 
+/* The target is a Pod wherever the controllers make the object; as in CoreDNS, its
+ * kind is not looked at where somebody else does. */
 static const char *hostname_read(struct decoder *d, const cJSON *endpoint)
 {
 	const char *hostname = tree_text(d, endpoint, "hostname");
 
-	return hostname && *hostname ? hostname : NULL;
+	if ((hostname && *hostname) || !d->options.pod_names)
+		return hostname && *hostname ? hostname : NULL;
+	hostname = tree_text(d, tree_member(d, endpoint, "targetRef"), "name");
+	return hostname && *hostname && strlen(hostname) <= LABEL_LENGTH_MAX ? hostname : NULL;
 }
 
 static void slice_walk(struct slice_walk *walk, const cJSON *tree)

@@ -33,6 +33,7 @@ struct manifests {
 	struct sink sink;
 	struct manifests_timing timing;
 	unsigned kinds;
+	bool pod_names;
 	char **paths;              /* NULL-terminated */
 	struct selector *selector; /* NULL: none */
 	struct folder *folders;    /* one per path */
@@ -125,6 +126,7 @@ static int set_read(struct manifests *m, struct manifest_error *error)
 {
 	const struct manifest_filter filter = {
 		.kinds = m->kinds,
+		.pod_names = m->pod_names,
 		.selects = m->selector ? labels_select : NULL,
 		.user = m->selector,
 	};
@@ -426,6 +428,7 @@ static int config_take(
 		return rc;
 	}
 	m->kinds = config->kinds;
+	m->pod_names = config->endpoint_pod_names;
 	if (config->label_selector) {
 		rc = selector_parse(config->label_selector, &m->selector, err, err_len);
 		if (rc < 0)

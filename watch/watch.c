@@ -116,6 +116,7 @@ static int reflectors_make(struct watch *watch, const struct watch_config *confi
 			.kind = (enum object_kind)kind,
 			/* Namespaces carry labels of their own, which it does not speak of. */
 			.label_selector = kind == KIND_NAMESPACE ? NULL : config->label_selector,
+			.pod_names = config->endpoint_pod_names,
 			.source = access_url(watch->access),
 		};
 		int rc;

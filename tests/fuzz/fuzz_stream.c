@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list or a watch as an API server, or somebody in its place, sends it. The
- * first byte chooses the mode (bit 0), the resource, and whether the writer is
- * trusted (bit 6), the second seeds the splits. However the bytes are split, the same frames must come out, and what is
+ * first byte chooses the mode (bit 0), the resource, and the options (bit
+ * 6: trusted, bit 7: pod names), the second seeds the splits. However the bytes are split, the same frames must come out, and what is
  * decoded from them must lie inside its one allocation. */
 
 #include "watch/decode.h"
@@ -184,7 +184,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	mode = data[0] & 1 ? FRAMES_STREAM : FRAMES_LIST;
 	whole.resource = split.resource = (enum resource)((data[0] >> 1 & 31) % RESOURCE_COUNT);
-	whole.options.trusted = split.options.trusted = data[0] & 64;
+	whole.options.trusted = data[0] & 64;
+	whole.options.pod_names = data[0] & 128;
+	split.options = whole.options;
 	seed = data[1];
 	CHECK(run_split(&whole, mode, data + 2, size - 2, 0) ==
 		run_split(&split, mode, data + 2, size - 2, seed ? seed : 1));

@@ -156,6 +156,45 @@ static const struct row trusted_endpoints[] = {
 		"d/web@7 of web v4 224.0.0.1"},
 };
 
+#define A63          "abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-abcdefghi"
+#define AT(ip, rest) "{\"addresses\":[\"" ip "\"]" rest "}"
+#define TARGET(name) ",\"targetRef\":{\"kind\":\"Pod\",\"name\":" name "}"
+#define HOST(name)   ",\"hostname\":" name
+
+static const struct row pod_named_slices[] = {
+	{ENDPOINTS(AT("10.1.0.1", TARGET("\"web-x\""))), "d/s@7 of web v4 10.1.0.1=web-x"},
+	{ENDPOINTS(AT("10.1.0.1", HOST("\"a\"") TARGET("\"web-x\""))),
+		"d/s@7 of web v4 10.1.0.1=a"},
+	{ENDPOINTS(AT("10.1.0.1", HOST("\"\"") TARGET("\"web-x\"")) "," AT(
+		 "10.1.0.2", HOST("null") TARGET("\"web-y\""))),
+		"d/s@7 of web v4 10.1.0.1=web-x 10.1.0.2=web-y"},
+	{ENDPOINTS(AT("10.1.0.1", TARGET("\"" A63 "\""))), "d/s@7 of web v4 10.1.0.1=" A63},
+	{ENDPOINTS(AT("10.1.0.1", TARGET("\"" A63 "j\""))), "d/s@7 of web v4 10.1.0.1"},
+	{ENDPOINTS(AT("10.1.0.1", ",\"targetRef\":{\"name\":\"x\"}") "," AT(
+		 "10.1.0.2", ",\"targetRef\":{\"kind\":\"Other\",\"name\":\"y\"}")),
+		"d/s@7 of web v4 10.1.0.1=x 10.1.0.2=y"},
+	{ENDPOINTS(AT("10.1.0.1", TARGET("\"\"")) "," AT("10.1.0.2", TARGET("null")) "," AT(
+		 "10.1.0.3", ",\"targetRef\":null") "," AT("10.1.0.4", ",\"targetRef\":{}")),
+		"d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3 10.1.0.4"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"fd00::1\"]" TARGET("\"p\"") "}"),
+		"d/s@7 of web v4 10.1.0.1=p v6 fd00::1=p"},
+	{ENDPOINTS(AT("10.1.0.1", ",\"targetRef\":\"p\"")),
+		"INVALID EndpointSlice d/s: targetRef is not an object"},
+	{ENDPOINTS(AT("10.1.0.1", TARGET("7"))), "INVALID EndpointSlice d/s: name is not a string"},
+};
+
+static const struct row pod_named_endpoints[] = {
+	{SUBSETS("{\"addresses\":[{\"ip\":\"10.1.0.1\"" TARGET(
+		 "\"web-x\"") "},{\"ip\":\"10.1.0.2\"" HOST("\"a\"") TARGET("\"web-y\"") "}]}"),
+		"d/web@7 of web v4 10.1.0.1=web-x 10.1.0.2=a"},
+};
+
+/* Where they are not asked for, nobody looks. */
+static const struct row not_pod_named[] = {
+	{ENDPOINTS(AT("10.1.0.1", TARGET("\"web-x\"")) "," AT("10.1.0.2", ",\"targetRef\":7")),
+		"d/s@7 of web v4 10.1.0.1 10.1.0.2"},
+};
+
 static void test_slices(void **state)
 {
 	(void)state;
@@ -249,6 +288,17 @@ static void test_trusted(void **state)
 	line_options.trusted = false;
 }
 
+static void test_pod_names(void **state)
+{
+	(void)state;
+	CHECK(RESOURCE_SLICES, not_pod_named);
+	line_options.pod_names = true;
+	CHECK(RESOURCE_SLICES, pod_named_slices);
+	CHECK(RESOURCE_SLICES_V1BETA1, pod_named_slices);
+	CHECK(RESOURCE_ENDPOINTS, pod_named_endpoints);
+	line_options.pod_names = false;
+}
+
 static void test_limits(void **state)
 {
 	char name[255], json[1024];
@@ -266,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_trusted),
+		cmocka_unit_test(test_pod_names),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_size),

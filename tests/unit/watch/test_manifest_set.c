@@ -232,6 +232,18 @@ static void test_addresses_are_taken_as_written(void **state)
 		"pods default/p ::1\n");
 }
 
+static void test_pod_names(void **state)
+{
+	static const char *const yaml =
+		"{apiVersion: v1, kind: Endpoints, metadata: {name: db}, subsets: [{addresses:"
+		" [{ip: 10.2.0.1, targetRef: {kind: Pod, name: db-0}}]}]}\n";
+	struct reading *r = *state;
+
+	assert_reads(r, yaml, "endpointslices default/db of db: 10.2.0.1\n");
+	r->filter.pod_names = true;
+	assert_reads(r, yaml, "endpointslices default/db of db: 10.2.0.1=db-0\n");
+}
+
 static void test_lists_are_opened(void **state)
 {
 	static const char *const wanted = "services default/a 10.96.0.1\n"
@@ -535,6 +547,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slices_and_endpoints, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_addresses_are_taken_as_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pod_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_are_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_kinds_are_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_wanted_kinds, setup, teardown),
