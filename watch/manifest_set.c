@@ -122,9 +122,8 @@ static bool is_hidden(const struct reading *r, enum object_kind kind, const cJSO
 {
 	const cJSON *labels = cJSON_GetObjectItemCaseSensitive(metadata_of(tree), "labels");
 
-	if (!r->filter->selects || kind == KIND_NAMESPACE)
-		return false;
-	return !r->filter->selects(r->filter->user, cJSON_IsObject(labels) ? labels : NULL);
+	return r->filter->selects &&
+	       !r->filter->selects(r->filter->user, kind, cJSON_IsObject(labels) ? labels : NULL);
 }
 
 static int object_decode(struct reading *r, struct manifest_object *object, const cJSON *tree)
