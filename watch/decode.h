@@ -41,16 +41,30 @@ enum decode_result {
 
 #define DECODE_WHY_MAX 256
 
+/* How to read an object; NULL where a function takes one: all false. */
+struct decode_options {
+	/* Who wrote the object may name any address (a manifest: 127.0.0.1 is what a
+	 * laptop wants). Else what today's API server refuses is left out, because an
+	 * older one took it, and a tenant could make names of ours point there:
+	 * unspecified, loopback, link-local, multicast and broadcast addresses, and
+	 * IPv4-mapped IPv6 texts. */
+	bool trusted;
+	/* An endpoint without a hostname has the name of what it stands for (targetRef, a
+	 * Pod's), if it can be a label by its length: CoreDNS's endpoint_pod_names. */
+	bool pod_names;
+};
+
 /* One object (an item of a list, or an event's object). On INVALID, name and ns
  * of the object are in why as far as they were readable; on OK why is "", or
- * says which address was left out because it is none. An object whose addresses
- * are all like that is INVALID. A namespaced object without metadata.namespace
- * is INVALID too: a manifest's default namespace is its reader's business. */
+ * says which address was left out because it is none, or none to be used. An
+ * object whose addresses are all like that is INVALID. A namespaced object without
+ * metadata.namespace is INVALID too: a manifest's default namespace is its
+ * reader's business. */
 enum decode_result decode_object(enum resource resource, const char *json, size_t len,
-	struct object **out, char why[DECODE_WHY_MAX]);
+	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX]);
 /* The same from a tree that somebody else built (manifests). */
 enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
-	struct object **out, char why[DECODE_WHY_MAX]);
+	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX]);
 
 /* metadata and identity only, for deletes and for SKIPped objects: ns, name and
  * version in an object of the resource's kind with nothing else set (a slice's

@@ -125,8 +125,8 @@ static int object_take(
 {
 	char why[DECODE_WHY_MAX];
 	struct object *object = NULL;
-	enum decode_result result =
-		decode_object(intake->resource, frame->json, frame->len, &object, why);
+	enum decode_result result = decode_object(
+		intake->resource, frame->json, frame->len, &intake->options, &object, why);
 
 	switch (result) {
 	case DECODE_OK:

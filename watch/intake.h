@@ -30,6 +30,7 @@ struct intake {
 	const struct sink *sink;
 	const char *source; /* for messages */
 	enum resource resource;
+	struct decode_options options;
 	struct frames *frames;
 
 	uint64_t version; /* what the sink stands at; 0: nothing known */
@@ -59,7 +60,7 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t by)
 	atomic_store_explicit(counter, now + by, memory_order_relaxed);
 }
 
-/* intake is zeroed but for sink, source and resource. limits may be NULL. 0 or -ENOMEM. */
+/* intake is zeroed but for sink, source, resource and options. limits may be NULL. 0 or -ENOMEM. */
 int intake_init(struct intake *intake, const struct frames_limits *limits);
 void intake_free(struct intake *intake);
 

@@ -15,6 +15,7 @@ struct decoder {
 	char *why;                 /* DECODE_WHY_MAX bytes, "" at the start */
 	enum decode_result result; /* OK at the start */
 	unsigned left_out;         /* parts that could not be used */
+	struct decode_options options;
 };
 
 /* Set the verdict, if there is none yet. */

@@ -122,17 +122,17 @@ static bool is_hidden(const struct reading *r, enum object_kind kind, const cJSO
 {
 	const cJSON *labels = cJSON_GetObjectItemCaseSensitive(metadata_of(tree), "labels");
 
-	if (!r->filter->selects || kind == KIND_NAMESPACE)
-		return false;
-	return !r->filter->selects(r->filter->user, cJSON_IsObject(labels) ? labels : NULL);
+	return r->filter->selects &&
+	       !r->filter->selects(r->filter->user, kind, cJSON_IsObject(labels) ? labels : NULL);
 }
 
 static int object_decode(struct reading *r, struct manifest_object *object, const cJSON *tree)
 {
 	char why[DECODE_WHY_MAX] = "";
 	const enum object_kind kind = resource_table[object->resource].kind;
+	const struct decode_options options = {.trusted = true, .pod_names = r->filter->pod_names};
 
-	switch (decode_tree(object->resource, tree, &object->object, why)) {
+	switch (decode_tree(object->resource, tree, &options, &object->object, why)) {
 	case DECODE_OK:
 		/* Good, but for some part that is left out. */
 		return why[0] ? tree_refuse(r, kind, tree, object->file, object->line, why) : 0;

@@ -50,11 +50,12 @@ struct manifest_error {
 	char text[384];
 };
 
-/* Which objects are wanted. selects NULL: all; it is asked about Services, slices
- * and Pods with metadata.labels (NULL: none). */
+/* Which objects are wanted, and how they are read. selects NULL: all; it is asked
+ * about each object with metadata.labels (NULL: none). */
 struct manifest_filter {
 	unsigned kinds; /* KIND_BITs */
-	bool (*selects)(void *user, const struct cJSON *labels);
+	bool pod_names; /* of struct decode_options */
+	bool (*selects)(void *user, enum object_kind kind, const struct cJSON *labels);
 	void *user;
 };
 

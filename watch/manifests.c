@@ -33,9 +33,10 @@ struct manifests {
 	struct sink sink;
 	struct manifests_timing timing;
 	unsigned kinds;
-	char **paths;              /* NULL-terminated */
-	struct selector *selector; /* NULL: none */
-	struct folder *folders;    /* one per path */
+	bool pod_names;
+	char **paths;                                   /* NULL-terminated */
+	struct selector *selector, *namespace_selector; /* NULL: none */
+	struct folder *folders;                         /* one per path */
 	size_t folder_count;
 	uv_timer_t quiet, look;
 	uint64_t signature;          /* of the files when they were last read */
@@ -113,10 +114,14 @@ static const char *label_get(void *user, const char *key)
 	return cJSON_IsString(label) ? label->valuestring : NULL;
 }
 
-static bool labels_select(void *user, const cJSON *labels)
+static bool labels_select(void *user, enum object_kind kind, const cJSON *labels)
 {
+	const struct manifests *m = user;
+	const struct selector *selector =
+		kind == KIND_NAMESPACE ? m->namespace_selector : m->selector;
+
 	/* label_get() only reads. */
-	return selector_match(user, label_get, (cJSON *)(uintptr_t)labels);
+	return !selector || selector_match(selector, label_get, (cJSON *)(uintptr_t)labels);
 }
 
 /* Into m->files and m->set. 0, or a negative errno with the error; error->file
@@ -125,8 +130,9 @@ static int set_read(struct manifests *m, struct manifest_error *error)
 {
 	const struct manifest_filter filter = {
 		.kinds = m->kinds,
-		.selects = m->selector ? labels_select : NULL,
-		.user = m->selector,
+		.pod_names = m->pod_names,
+		.selects = labels_select,
+		.user = m,
 	};
 	int rc = manifest_files_find((const char *const *)m->paths, &m->files, &error->file,
 		error->text, sizeof error->text);
@@ -369,6 +375,7 @@ static void manifests_free(struct manifests *m)
 		free(m->paths[i]);
 	free(m->paths);
 	selector_free(m->selector);
+	selector_free(m->namespace_selector);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -426,11 +433,14 @@ static int config_take(
 		return rc;
 	}
 	m->kinds = config->kinds;
-	if (config->label_selector) {
+	m->pod_names = config->endpoint_pod_names;
+	if (config->label_selector)
 		rc = selector_parse(config->label_selector, &m->selector, err, err_len);
-		if (rc < 0)
-			return rc;
-	}
+	if (rc == 0 && config->namespace_selector)
+		rc = selector_parse(
+			config->namespace_selector, &m->namespace_selector, err, err_len);
+	if (rc < 0)
+		return rc;
 	rc = set_read(m, &error);
 	if (rc == 0)
 		return 0;

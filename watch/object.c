@@ -33,6 +33,33 @@ static bool ips_same(const struct ip *a, unsigned a_count, const struct ip *b, u
 	return true;
 }
 
+static bool ports_same(
+	const struct port *a, unsigned a_count, const struct port *b, unsigned b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (unsigned i = 0; i < a_count; i++) {
+		if (a[i].number != b[i].number || !text_same(a[i].name, b[i].name) ||
+			!text_same(a[i].protocol, b[i].protocol))
+			return false;
+	}
+	return true;
+}
+
+static bool groups_same(const struct endpoint_slice *a, const struct endpoint_slice *b)
+{
+	if (a->group_count != b->group_count)
+		return false;
+	for (unsigned i = 0; i < a->group_count; i++) {
+		const struct slice_group *one = &a->groups[i], *other = &b->groups[i];
+
+		if (one->v4_count != other->v4_count || one->v6_count != other->v6_count ||
+			!ports_same(one->ports, one->port_count, other->ports, other->port_count))
+			return false;
+	}
+	return true;
+}
+
 static bool hostnames_same(const char *const *a, const char *const *b, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -45,13 +72,14 @@ static bool hostnames_same(const char *const *a, const char *const *b, uint32_t 
 static bool service_same(const struct service *a, const struct service *b)
 {
 	return a->type == b->type && ips_same(a->ips, a->ip_count, b->ips, b->ip_count) &&
+	       ports_same(a->ports, a->port_count, b->ports, b->port_count) &&
 	       text_same(a->external_name, b->external_name);
 }
 
 static bool slice_same(const struct endpoint_slice *a, const struct endpoint_slice *b)
 {
 	return a->v4_count == b->v4_count && a->v6_count == b->v6_count &&
-	       a->unready == b->unready && text_same(a->service, b->service) &&
+	       a->unready == b->unready && text_same(a->service, b->service) && groups_same(a, b) &&
 	       bytes_same(a->v4, b->v4, 4 * (size_t)a->v4_count) &&
 	       bytes_same(a->v6, b->v6, 16 * (size_t)a->v6_count) &&
 	       hostnames_same(a->v4_hostnames, b->v4_hostnames, a->v4_count) &&

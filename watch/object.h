@@ -46,7 +46,7 @@ struct ip {
 /* A port of a Service, or of the endpoints of a slice. */
 struct port {
 	int32_t number;       /* 0 to 65535; -1: the object has a port without a number */
-	const char *name;     /* "": unnamed; as written */
+	const char *name;     /* "" : unnamed; as written */
 	const char *protocol; /* as written, "TCP" where absent */
 };
 
@@ -60,37 +60,48 @@ struct service {
 	struct object head;
 	uint8_t type; /* enum service_type */
 	uint8_t ip_count;
-	const struct ip *ips;      /* cluster IPs, in the object's order */
-	const char *external_name; /* EXTERNAL_NAME only, as written; else NULL */
 	uint16_t port_count;
-	const struct port *ports;
+	const struct ip *ips;      /* cluster IPs, in the object's order */
+	const struct port *ports;  /* in the object's order */
+	const char *external_name; /* EXTERNAL_NAME only, as written; else NULL */
 };
 
-/* The addresses of a slice that have the same ports. */
+/* Addresses of a slice that have the same ports. */
 struct slice_group {
-	uint32_t v4_count, v6_count;
+	uint32_t v4_count;
+	uint32_t v6_count;
 	uint16_t port_count;
-	const struct port *ports;
+	const struct port *ports; /* in the object's order */
 };
 
 /* The READY addresses of one slice (conditions.ready true or absent).
  * Addresses are packed, 4 and 16 bytes each, in the object's order. The
  * hostname arrays run beside them and are NULL where no endpoint of that
- * family has a hostname; an entry is NULL where that endpoint has none. */
+ * family has a hostname; an entry is NULL where that endpoint has none.
+ *
+ * Ports are those of a group: the addresses of the groups lie one behind the
+ * other, in the order of the groups, and the groups' counts add up to the
+ * slice's. An EndpointSlice has exactly one, with all of its addresses; an
+ * Endpoints object one per subset, and one for subsets with the same ports that
+ * follow each other. With subsets a (80: 10.1.0.1), b (81: 10.1.0.2 fd00::2):
+ *
+ *	groups  {1, 0, ports 80}  {1, 1, ports 81}
+ *	v4      10.1.0.1           10.1.0.2
+ *	v6                         fd00::2
+ *
+ * An object made from an identity (decode.h) has none. */
 struct endpoint_slice {
 	struct object head;
 	const char *service; /* the Service's name; never NULL or "" */
 	uint32_t v4_count;
 	uint32_t v6_count;
 	uint32_t unready; /* endpoints that were left out as not ready */
+	uint16_t group_count;
+	const struct slice_group *groups;
 	const uint8_t *v4;
 	const uint8_t *v6;
 	const char *const *v4_hostnames;
 	const char *const *v6_hostnames;
-	/* The addresses lie in v4 and v6 in the order of the groups. An EndpointSlice
-	 * has one group, an Endpoints object one for each subset. */
-	uint16_t group_count;
-	const struct slice_group *groups;
 };
 
 struct namespace

@@ -27,6 +27,7 @@ struct reflector;
 struct reflector_config {
 	enum object_kind kind;
 	const char *label_selector;         /* NULL or "": none; already checked */
+	bool pod_names;                     /* of struct decode_options */
 	const char *source;                 /* for messages; NULL: none */
 	const struct frames_limits *limits; /* NULL: the usual ones */
 };

@@ -114,8 +114,9 @@ static int reflectors_make(struct watch *watch, const struct watch_config *confi
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
 		const struct reflector_config one = {
 			.kind = (enum object_kind)kind,
-			/* Namespaces carry labels of their own, which it does not speak of. */
-			.label_selector = kind == KIND_NAMESPACE ? NULL : config->label_selector,
+			.label_selector = kind == KIND_NAMESPACE ? config->namespace_selector
+								 : config->label_selector,
+			.pod_names = config->endpoint_pod_names,
 			.source = access_url(watch->access),
 		};
 		int rc;
@@ -151,6 +152,8 @@ static int api_session_open(struct watch *watch, struct uv_loop_s *loop,
 static int config_check(const struct watch_config *config, char *err, size_t err_len)
 {
 	const unsigned known = KIND_BIT(KIND_COUNT) - 1;
+	const char *const selectors[] = {config->label_selector, config->namespace_selector};
+	int rc = 0;
 
 	if (config->kinds == 0 || (config->kinds & ~known) != 0) {
 		snprintf(err, err_len, "no kind of object to watch, or an unknown one");
@@ -160,9 +163,11 @@ static int config_check(const struct watch_config *config, char *err, size_t err
 		snprintf(err, err_len, "no user agent is set");
 		return -EINVAL;
 	}
-	if (!config->label_selector)
-		return 0;
-	return watch_selector_check(config->label_selector, err, err_len);
+	for (size_t i = 0; i < sizeof selectors / sizeof selectors[0] && rc == 0; i++) {
+		if (selectors[i])
+			rc = watch_selector_check(selectors[i], err, err_len);
+	}
+	return rc;
 }
 
 int watch_start(struct uv_loop_s *loop, const struct watch_config *config, const struct sink *sink,

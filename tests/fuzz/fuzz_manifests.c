@@ -18,9 +18,10 @@
 			abort();                                                                   \
 	} while (0)
 
-static bool selects(void *user, const struct cJSON *labels)
+static bool selects(void *user, enum object_kind kind, const struct cJSON *labels)
 {
 	(void)user;
+	CHECK(kind < KIND_COUNT);
 	return labels != NULL;
 }
 
@@ -43,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct manifest_files files = {.paths = paths, .count = 1};
 	const struct manifest_filter filter = {
 		.kinds = KIND_BIT(KIND_COUNT) - 1,
+		.pod_names = size && data[0] == '#',
 		.selects = size && data[0] == '#' ? selects : NULL,
 	};
 	struct manifest_error error = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list or a watch as an API server, or somebody in its place, sends it. The
- * first byte chooses the mode (bit 0) and the resource, the second seeds the
- * splits. However the bytes are split, the same frames must come out, and what is
+ * first byte chooses the mode (bit 0), the resource, and the options (bit
+ * 6: trusted, bit 7: pod names), the second seeds the splits. However the bytes are split, the same frames must come out, and what is
  * decoded from them must lie inside its one allocation. */
 
 #include "watch/decode.h"
@@ -21,6 +21,7 @@ static const struct frames_limits limits = {1u << 20, 256};
 
 struct run {
 	enum resource resource;
+	struct decode_options options;
 	uint64_t hash;
 	unsigned frames;
 };
@@ -41,43 +42,82 @@ static void hostnames_check(
 	}
 }
 
-static void slice_check(const struct endpoint_slice *slice)
+static void text_check(const struct object *object, const char *text)
+{
+	if (strcmp(text, "") != 0 && strcmp(text, "TCP") != 0 && strcmp(text, "UDP") != 0 &&
+		strcmp(text, "SCTP") != 0)
+		inside(object, text);
+}
+
+static void ports_check(const struct object *object, const struct port *ports, unsigned count)
+{
+	CHECK(!ports == !count);
+	for (unsigned i = 0; i < count; i++) {
+		CHECK(ports[i].number >= -1 && ports[i].number <= 65535);
+		CHECK(*ports[i].protocol);
+		text_check(object, ports[i].name);
+		text_check(object, ports[i].protocol);
+	}
+}
+
+static void groups_check(const struct endpoint_slice *slice)
+{
+	uint64_t v4 = 0, v6 = 0;
+
+	for (unsigned i = 0; i < slice->group_count; i++) {
+		const struct slice_group *group = &slice->groups[i];
+
+		v4 += group->v4_count;
+		v6 += group->v6_count;
+		ports_check(&slice->head, group->ports, group->port_count);
+	}
+	CHECK(v4 == slice->v4_count && v6 == slice->v6_count);
+}
+
+static void slice_check(const struct run *run, const struct endpoint_slice *slice)
 {
 	const size_t bytes = 4 * (size_t)slice->v4_count + 16 * (size_t)slice->v6_count;
 
 	inside(&slice->head, slice->service);
 	CHECK(*slice->service);
+	groups_check(slice);
 	CHECK(sizeof *slice + bytes < slice->head.size);
 	hostnames_check(&slice->head, slice->v4_hostnames, slice->v4_count);
 	hostnames_check(&slice->head, slice->v6_hostnames, slice->v6_count);
+	for (uint32_t i = 0; !run->options.trusted && i < slice->v4_count; i++)
+		CHECK(slice->v4[4 * (size_t)i] != 127 && slice->v4[4 * (size_t)i] >> 4 != 14);
 }
 
-static void object_check(enum resource resource, const struct object *object)
+static void object_check(const struct run *run, const struct object *object)
 {
-	CHECK(object->kind == resource_table[resource].kind);
+	CHECK(object->kind == resource_table[run->resource].kind);
 	inside(object, object->ns);
 	inside(object, object->name);
 	CHECK(*object->name);
 	CHECK(object_same(object, object));
+	if (object->kind == KIND_SERVICE)
+		ports_check(object, ((const struct service *)object)->ports,
+			((const struct service *)object)->port_count);
 	if (object->kind == KIND_SLICE)
-		slice_check((const struct endpoint_slice *)object);
+		slice_check(run, (const struct endpoint_slice *)object);
 }
 
-static void document_check(enum resource resource, const char *json, size_t len)
+static void document_check(const struct run *run, const char *json, size_t len)
 {
 	char why[DECODE_WHY_MAX] = "";
 	struct object *object = NULL;
 	struct decode_meta meta;
-	enum decode_result result = decode_object(resource, json, len, &object, why);
+	enum decode_result result =
+		decode_object(run->resource, json, len, &run->options, &object, why);
 
 	CHECK(memchr(why, '\0', sizeof why));
 	CHECK((result == DECODE_OK) == (object != NULL));
 	CHECK(result == DECODE_OK || why[0]);
 	if (object)
-		object_check(resource, object);
+		object_check(run, object);
 	object_free(object);
 	object = NULL;
-	if (decode_identity(resource, json, len, &object, why) == DECODE_OK)
+	if (decode_identity(run->resource, json, len, &object, why) == DECODE_OK)
 		inside(object, object->name);
 	else
 		CHECK(result != DECODE_OK);
@@ -99,7 +139,7 @@ static int on_frame(void *user, const struct frame *frame)
 	for (size_t i = 0; i < frame->len; i++)
 		run->hash = run->hash * 31 + (unsigned char)frame->json[i];
 	CHECK(frame->len >= 2 && frame->json[0] == '{');
-	document_check(run->resource, frame->json, frame->len);
+	document_check(run, frame->json, frame->len);
 	return 0;
 }
 
@@ -143,7 +183,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	mode = data[0] & 1 ? FRAMES_STREAM : FRAMES_LIST;
-	whole.resource = split.resource = (enum resource)((data[0] >> 1) % RESOURCE_COUNT);
+	whole.resource = split.resource = (enum resource)((data[0] >> 1 & 31) % RESOURCE_COUNT);
+	whole.options.trusted = data[0] & 64;
+	whole.options.pod_names = data[0] & 128;
+	split.options = whole.options;
 	seed = data[1];
 	CHECK(run_split(&whole, mode, data + 2, size - 2, 0) ==
 		run_split(&split, mode, data + 2, size - 2, seed ? seed : 1));

@@ -104,6 +104,7 @@ static void cluster_need(struct scenario *s)
 		.zones = s->zones,
 		.zone_count = s->zone_count,
 		.ttl_s = s->ttl_s,
+		.negative_ttl_s = s->ttl_s < 5 ? s->ttl_s : 5,
 		.namespaces = s->namespace_count ? (const char *const *)s->namespaces : NULL,
 		.own = s->own,
 		.own_count = s->own_count,
@@ -197,7 +198,7 @@ static void do_put(struct scenario *s, char *rest)
 	char why[DECODE_WHY_MAX] = "";
 
 	cluster_need(s);
-	if (decode_object(resource, rest, strlen(rest), &object, why) != DECODE_OK)
+	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) != DECODE_OK)
 		die(s, why[0] ? why : "not an object");
 	if (s->sink.upsert(s->sink.ctx, object) < 0)
 		die(s, "upsert failed");
@@ -210,7 +211,7 @@ static void do_refuse(struct scenario *s, char *rest)
 	char why[DECODE_WHY_MAX] = "";
 
 	s->checks++;
-	if (decode_object(resource, rest, strlen(rest), &object, why) == DECODE_OK) {
+	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) == DECODE_OK) {
 		fail(s, s->line, "the decoder took this object", NULL);
 		object_free(object);
 	}

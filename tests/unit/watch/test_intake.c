@@ -171,6 +171,23 @@ static void test_refused(void **state)
 	assert_int_equal(atomic_load(&f->intake.counters.refused), 1);
 }
 
+/* An address that the API server would refuse today: told, counted, left out. */
+static void test_partly_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	f->intake.resource = RESOURCE_ENDPOINTS;
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	assert_int_equal(
+		bytes(f, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"e\","
+			 "\"namespace\":\"d\",\"resourceVersion\":\"3\"},\"subsets\":[{"
+			 "\"addresses\":[{\"ip\":\"127.0.0.1\"},{\"ip\":\"10.1.0.1\"}]}]}}"),
+		OUTCOME_NONE);
+	told(f, "refused:e +e settle");
+	assert_int_equal(atomic_load(&f->intake.counters.refused), 1);
+	assert_int_equal(f->intake.version, 3);
+}
+
 static void test_no_memory(void **state)
 {
 	struct fixture *f = *state;
@@ -228,6 +245,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_partly_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_errors, setup, teardown),

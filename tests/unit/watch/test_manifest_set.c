@@ -218,6 +218,32 @@ static void test_slices_and_endpoints(void **state)
 		"endpointslices default/web-2 of web: fd00::1\n");
 }
 
+/* No API server of today takes these; a laptop has nothing else. */
+static void test_addresses_are_taken_as_written(void **state)
+{
+	assert_reads(*state,
+		"{apiVersion: v1, kind: Endpoints, metadata: {name: db},"
+		" subsets: [{addresses: [{ip: 127.0.0.1}, {ip: '::ffff:10.2.0.2'}]}]}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: db},"
+		" spec: {clusterIP: 127.0.0.2}}\n---\n"
+		"{apiVersion: v1, kind: Pod, metadata: {name: p}, status: {podIP: '::1'}}\n",
+		"services default/db 127.0.0.2\n"
+		"endpointslices default/db of db: 127.0.0.1 10.2.0.2\n"
+		"pods default/p ::1\n");
+}
+
+static void test_pod_names(void **state)
+{
+	static const char *const yaml =
+		"{apiVersion: v1, kind: Endpoints, metadata: {name: db}, subsets: [{addresses:"
+		" [{ip: 10.2.0.1, targetRef: {kind: Pod, name: db-0}}]}]}\n";
+	struct reading *r = *state;
+
+	assert_reads(r, yaml, "endpointslices default/db of db: 10.2.0.1\n");
+	r->filter.pod_names = true;
+	assert_reads(r, yaml, "endpointslices default/db of db: 10.2.0.1=db-0\n");
+}
+
 static void test_lists_are_opened(void **state)
 {
 	static const char *const wanted = "services default/a 10.96.0.1\n"
@@ -427,11 +453,11 @@ static void test_addresses_do_not_depend_on_the_order_of_files(void **state)
 	}
 }
 
-static bool selects_blue(void *user, const cJSON *labels)
+static bool selects_blue(void *user, enum object_kind kind, const cJSON *labels)
 {
 	const cJSON *color = cJSON_GetObjectItemCaseSensitive(labels, "color");
 
-	++*(unsigned *)user;
+	++((unsigned *)user)[kind];
 	return cJSON_IsString(color) && strcmp(color->valuestring, "blue") == 0;
 }
 
@@ -439,12 +465,14 @@ static bool selects_blue(void *user, const cJSON *labels)
 static void test_a_selector_hides_and_changes_no_address(void **state)
 {
 	struct reading *r = *state;
-	unsigned asked = 0;
+	unsigned asked[KIND_COUNT] = {0};
 
 	r->filter.selects = selects_blue;
-	r->filter.user = &asked;
+	r->filter.user = asked;
 	assert_reads(r,
 		"{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n"
+		"{apiVersion: v1, kind: Namespace, metadata: {name: sky, labels: {color: blue}}}\n"
+		"---\n"
 		"{apiVersion: v1, kind: Service, metadata: {name: s1283}, spec: {}}\n---\n"
 		"{apiVersion: v1, kind: Service, metadata: {name: s793, labels: {color: blue}},"
 		" spec: {}}\n---\n"
@@ -454,13 +482,17 @@ static void test_a_selector_hides_and_changes_no_address(void **state)
 		" subsets: []}\n---\n"
 		"{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {color: red}},"
 		" status: {podIP: 10.1.0.1}}\n",
-		"namespaces /shop\n"
+		"namespaces /shop hidden\n"
+		"namespaces /sky\n"
 		"services default/s1283 10.102.5.83 hidden\n"
 		"services default/s793 10.102.5.84\n"
 		"services default/t None hidden\n"
 		"endpointslices default/e of e:\n"
 		"pods default/p 10.1.0.1 hidden\n");
-	assert_int_equal(asked, 5);
+	assert_int_equal(asked[KIND_NAMESPACE], 2);
+	assert_int_equal(asked[KIND_SERVICE], 3);
+	assert_int_equal(asked[KIND_SLICE], 1);
+	assert_int_equal(asked[KIND_POD], 1);
 }
 
 /* A Service that needs an address and is refused for something else. */
@@ -492,7 +524,8 @@ static void test_no_memory(void **state)
 		"{apiVersion: v1, kind: Service, metadata: {name: bad}, spec: {clusterIP: x}}\n");
 	scratch_write(&r->scratch, "b.yaml",
 		"kind: EndpointsList\napiVersion: v1\nitems:\n- metadata: {name: e}\n"
-		"  subsets: [{addresses: [{ip: 10.1.0.1}]}]\n");
+		"  subsets: [{addresses: [{ip: 10.1.0.1}], ports: [{name: http, port: 80}]},"
+		" {addresses: [{ip: 10.1.0.2}], ports: [{port: 1, protocol: X}]}]\n");
 	assert_int_equal(read_set(r), 0);
 	manifest_set_clear(&r->set);
 	cJSON_InitHooks(&hooks); /* cJSON's own allocations fail as well */
@@ -519,6 +552,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_documents_of_all_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slices_and_endpoints, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_addresses_are_taken_as_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pod_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_are_opened, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_kinds_are_passed_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_wanted_kinds, setup, teardown),

@@ -332,7 +332,11 @@ static void test_starts_that_fail(void **state)
 	s->config.label_selector = "color in (";
 	assert_int_equal(start(s, "a.yaml", &noticing), -EINVAL);
 	assert_true(s->err[0]);
-	s->config.label_selector = NULL;
+	s->config.label_selector = "color in (a)";
+	s->config.namespace_selector = "team in (";
+	assert_int_equal(start(s, "a.yaml", &noticing), -EINVAL);
+	assert_true(s->err[0]);
+	s->config.label_selector = s->config.namespace_selector = NULL;
 	s->config.paths = NULL;
 	assert_int_equal(manifests_start(&s->loop, &s->config, &sink, NULL, &s->manifests, s->err,
 				 sizeof s->err),
@@ -368,6 +372,25 @@ static void test_a_label_selector(void **state)
 	assert_loads(s, "namespaces: /shop .services: default/blue=10.96.0.2 . settle\n"
 			"SYNCED namespaces\nSYNCED services\nLOADED 2 objects from 1 file\n");
 	assert_int_equal(stats_of(s, KIND_SERVICE).objects, 1);
+}
+
+/* Each kind by the labels it has itself. */
+static void test_a_namespace_selector(void **state)
+{
+	struct session *s = *state;
+
+	s->config.namespace_selector = "team!=b,team";
+	s->config.kinds |= KIND_BIT(KIND_NAMESPACE);
+	scratch_write(&s->scratch, "a.yaml",
+		"{apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {team: a}}}\n---\n"
+		"{apiVersion: v1, kind: Namespace, metadata: {name: b, labels: {team: b}}}\n---\n"
+		"{apiVersion: v1, kind: Namespace, metadata: {name: c}}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: red, namespace: b},"
+		" spec: {clusterIP: 10.96.0.1}}\n");
+	assert_int_equal(start(s, "a.yaml", &noticing), 0);
+	assert_loads(s, "namespaces: /a .services: b/red=10.96.0.1 . settle\n"
+			"SYNCED namespaces\nSYNCED services\nLOADED 2 objects from 1 file\n");
+	assert_int_equal(stats_of(s, KIND_NAMESPACE).objects, 1);
 }
 
 /* ---- changes ---- */
@@ -606,6 +629,7 @@ static void test_a_start_without_memory(void **state)
 	folder_make(s, "d");
 	service_write(s, "d/a.yaml", "a", 1);
 	s->config.label_selector = "color!=red";
+	s->config.namespace_selector = "team=a";
 	cJSON_InitHooks(&hooks);
 	do {
 		nomem_at(++nth);
@@ -729,6 +753,7 @@ int main(void)
 		SESSION_TEST(test_starts_that_fail),
 		SESSION_TEST(test_the_usual_timing),
 		SESSION_TEST(test_a_label_selector),
+		SESSION_TEST(test_a_namespace_selector),
 		SESSION_TEST(test_changes_in_a_folder),
 		SESSION_TEST(test_a_mounted_configmap),
 		SESSION_TEST(test_a_file_of_a_mounted_configmap),

@@ -14,7 +14,8 @@ static struct object *make(enum resource resource, const char *json)
 	char why[DECODE_WHY_MAX];
 	struct object *object = NULL;
 
-	assert_int_equal(decode_object(resource, json, strlen(json), &object, why), DECODE_OK);
+	assert_int_equal(
+		decode_object(resource, json, strlen(json), NULL, &object, why), DECODE_OK);
 	return object;
 }
 
@@ -76,6 +77,61 @@ static void test_slices(void **state)
 	assert_false(same(RESOURCE_SLICES, SLICE(""), SLICE("{\"conditions\":{\"ready\":false}}")));
 }
 
+#define PORTS(ports)        META("w", "1") ",\"spec\":{\"ports\":[" ports "]}}"
+#define PORT(name, n, p)    "{\"name\":\"" name "\",\"port\":" n ",\"protocol\":\"" p "\"}"
+#define SLICE_PORTS(ports)  META("s", "1") ",\"addressType\":\"IPv4\",\"ports\":[" ports "]}"
+#define SUBSETS(subsets)    META("w", "1") ",\"subsets\":[" subsets "]}"
+#define SUBSET(list, ports) "{\"addresses\":[" list "],\"ports\":[" ports "]}"
+#define IP(ip)              "{\"ip\":\"" ip "\"}"
+
+/* The order matters, the number, the name and the protocol. */
+static void test_ports(void **state)
+{
+	static const struct {
+		const char *a, *b;
+	} rows[] = {
+		{PORTS(PORT("a", "80", "TCP")), PORTS("")},
+		{PORTS(PORT("a", "80", "TCP")), PORTS(PORT("a", "81", "TCP"))},
+		{PORTS(PORT("a", "80", "TCP")), PORTS(PORT("b", "80", "TCP"))},
+		{PORTS(PORT("a", "80", "TCP")), PORTS(PORT("a", "80", "UDP"))},
+		{PORTS(PORT("a", "80", "TCP")), PORTS(PORT("a", "80", "tcp"))},
+		{PORTS(PORT("a", "80", "TCP") "," PORT("b", "81", "TCP")),
+			PORTS(PORT("b", "81", "TCP") "," PORT("a", "80", "TCP"))},
+		{PORTS(PORT("a", "80", "TCP")),
+			PORTS(PORT("a", "80", "TCP") "," PORT("b", "81", "TCP"))},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		assert_false(same(RESOURCE_SERVICES, rows[i].a, rows[i].b));
+		assert_true(same(RESOURCE_SERVICES, rows[i].a, rows[i].a));
+	}
+	assert_true(same(RESOURCE_SERVICES, PORTS("{\"port\":80}"),
+		PORTS("{\"port\":80,\"nodePort\":30080,\"protocol\":\"TCP\"}")));
+	assert_false(same(RESOURCE_SLICES, SLICE_PORTS(PORT("a", "80", "TCP")),
+		SLICE_PORTS(PORT("a", "81", "TCP"))));
+	assert_true(same(RESOURCE_SLICES, SLICE_PORTS(PORT("a", "80", "TCP")),
+		SLICE_PORTS(PORT("a", "80", "TCP"))));
+	assert_false(
+		same(RESOURCE_SLICES, SLICE_PORTS("{\"port\":null}"), SLICE_PORTS("{\"port\":0}")));
+}
+
+/* The same addresses and the same ports, but otherwise put together. */
+static void test_groups(void **state)
+{
+	static const char *const two = SUBSETS(SUBSET(IP("10.0.0.1"), "{\"port\":1}") "," SUBSET(
+		IP("10.0.0.2") "," IP("10.0.0.3"), "{\"port\":2}"));
+	static const char *const other = SUBSETS(SUBSET(IP("10.0.0.1") "," IP("10.0.0.2"),
+		"{\"port\":1}") "," SUBSET(IP("10.0.0.3"), "{\"port\":2}"));
+	static const char *const one = SUBSETS(
+		SUBSET(IP("10.0.0.1") "," IP("10.0.0.2") "," IP("10.0.0.3"), "{\"port\":1}"));
+
+	(void)state;
+	assert_true(same(RESOURCE_ENDPOINTS, two, two));
+	assert_false(same(RESOURCE_ENDPOINTS, two, other));
+	assert_false(same(RESOURCE_ENDPOINTS, two, one));
+}
+
 static void test_others(void **state)
 {
 	struct object *pod = make(RESOURCE_PODS, POD("{\"ip\":\"10.0.0.1\"}"));
@@ -107,6 +163,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_names),
 	};

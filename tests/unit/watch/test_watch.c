@@ -21,6 +21,8 @@ struct fixture {
 	unsigned begins, upserts, ends, synced, unreachable, reachable;
 	bool all, watching, told, closed;
 	bool close_on_sync;
+	char hostname[64];     /* of the slice's endpoint */
+	char selectors[2][64]; /* of the last request for Services and for Namespaces */
 	char err[512];
 };
 
@@ -44,6 +46,9 @@ static int sink_upsert(void *ctx, struct object *object)
 	struct fixture *f = ctx;
 
 	f->upserts++;
+	if (object->kind == KIND_SLICE && ((struct endpoint_slice *)object)->v4_hostnames)
+		snprintf(f->hostname, sizeof f->hostname, "%s",
+			((struct endpoint_slice *)object)->v4_hostnames[0]);
 	object_free(object);
 	return 0;
 }
@@ -94,7 +99,7 @@ static void sink_event(void *ctx, const struct watch_event *event)
 	}
 }
 
-/* ---- an API server that has one Service and one Namespace ---- */
+/* ---- an API server that has one Service, one Namespace and one slice ---- */
 
 static void say_body(struct peer_conn *conn, const char *status, const char *body)
 {
@@ -106,10 +111,21 @@ static void say_body(struct peer_conn *conn, const char *status, const char *bod
 	peer_say(conn, text);
 }
 
+static void selector_note(struct fixture *f, const char *request)
+{
+	const char *selector = strstr(request, "labelSelector=");
+	char *to = f->selectors[strstr(request, "/namespaces?") != NULL];
+
+	to[0] = '\0';
+	if (selector)
+		sscanf(selector, "labelSelector=%63[^& ]", to);
+}
+
 static void answer(struct peer_conn *conn, const char *request)
 {
 	struct fixture *f = conn->peer->user;
 
+	selector_note(f, request);
 	if (strstr(request, "sendInitialEvents")) {
 		say_body(
 			conn, "422 X", "{\"kind\":\"Status\",\"code\":422,\"reason\":\"Invalid\"}");
@@ -129,6 +145,19 @@ static void answer(struct peer_conn *conn, const char *request)
 			"{\"kind\":\"NamespaceList\",\"apiVersion\":\"v1\",\"metadata\":{"
 			"\"resourceVersion\":\"7\"},\"items\":[{\"metadata\":{\"name\":\"b\","
 			"\"resourceVersion\":\"1\"}}]}");
+	} else if (strstr(request, "GET /apis/discovery.k8s.io/v1 ")) {
+		say_body(conn, "200 OK",
+			"{\"kind\":\"APIResourceList\",\"resources\":[{\"name\":"
+			"\"endpointslices\"}]}");
+	} else if (strstr(request, "/endpointslices?")) {
+		say_body(conn, "200 OK",
+			"{\"kind\":\"EndpointSliceList\",\"apiVersion\":\"discovery.k8s.io/v1\","
+			"\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[{\"metadata\":{"
+			"\"name\":"
+			"\"s\",\"namespace\":\"b\",\"labels\":{\"kubernetes.io/"
+			"service-name\":\"a\"}},"
+			"\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.0.1\"],"
+			"\"targetRef\":{\"kind\":\"Pod\",\"name\":\"a-x\"}}]}]}");
 	} else {
 		fail_msg("asked for: %.100s", request);
 	}
@@ -198,6 +227,51 @@ static void test_session(void **state)
 	assert_int_equal(stats.state, WATCH_STATE_OFF);
 	assert_int_equal(stats.lists, 0);
 	assert_true(peer_world_run(&f->world, &f->watching));
+}
+
+/* Each kind by the labels it has itself. */
+static void test_selectors(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.label_selector = "app=web";
+	f->config.namespace_selector = "team=a";
+	assert_int_equal(start(f), 0);
+	assert_true(peer_world_run(&f->world, &f->all));
+	assert_string_equal(f->selectors[0], "app%3Dweb");
+	assert_string_equal(f->selectors[1], "team%3Da");
+}
+
+static void test_a_namespace_selector_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.namespace_selector = "team=a";
+	assert_int_equal(start(f), 0);
+	assert_true(peer_world_run(&f->world, &f->all));
+	assert_string_equal(f->selectors[0], "");
+	assert_string_equal(f->selectors[1], "team%3Da");
+}
+
+static void test_pod_names(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.kinds = KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE);
+	f->config.endpoint_pod_names = true;
+	assert_int_equal(start(f), 0);
+	assert_true(peer_world_run(&f->world, &f->all));
+	assert_string_equal(f->hostname, "a-x");
+}
+
+static void test_no_pod_names(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.kinds = KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE);
+	assert_int_equal(start(f), 0);
+	assert_true(peer_world_run(&f->world, &f->all));
+	assert_string_equal(f->hostname, "");
 }
 
 static void test_not_synced_before_the_last_kind(void **state)
@@ -302,6 +376,13 @@ static void test_configurations_refused(void **state)
 			 .kinds = 1,
 			 .endpoint = "http://127.0.0.1:1",
 			 .user_agent = "t",
+			 .label_selector = "a",
+			 .namespace_selector = "a in ("},
+			"character 7"},
+		{{.source = WATCH_ENDPOINT,
+			 .kinds = 1,
+			 .endpoint = "http://127.0.0.1:1",
+			 .user_agent = "t",
 			 .tls_ca = "/nonexistent/ca.crt"},
 			"/nonexistent/ca.crt"},
 		{{.source = WATCH_IN_CLUSTER, .kinds = 1, .user_agent = "t"},
@@ -369,6 +450,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_selectors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_namespace_selector_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pod_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_pod_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_not_synced_before_the_last_kind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_server_comes_later, setup, teardown),
