@@ -101,6 +101,18 @@ static unsigned families_get(const cJSON *spec, uint8_t out[2])
 	return count;
 }
 
+unsigned clusterip_families(const cJSON *service, uint8_t out[2])
+{
+	const cJSON *spec = spec_of(service);
+	const char *written[2];
+	const bool has_address = written_get(spec, written) > 0 && strcmp(written[0], "None") != 0;
+
+	if (!has_address && !string_of(spec, "ipFamilyPolicy")[0] &&
+		cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(spec, "ipFamilies")) == 0)
+		return 0;
+	return families_get(spec, out);
+}
+
 /* The families it is to have and has not. */
 static unsigned missing_get(const cJSON *service, uint8_t out[2])
 {
