@@ -145,6 +145,8 @@ questions() {
 	show "An ExternalName Service" payments.shop.svc.$zone A 'CNAME api\.payments\.example\.'
 	show "A Service with endpoints written by hand" legacy.shop.svc.$zone A "A 192\.0\.2\.20${newline}A 192\.0\.2\.21"
 	show "One of them, by its address" 192-0-2-20.legacy.shop.svc.$zone A 'A 192\.0\.2\.20'
+	show "A StatefulSet as a chart writes it: its replicas" nginx.shop.svc.$zone A "A 10\.2[45][0-9]\.[0-9.]+${newline}A 10\.2[45][0-9]\.[0-9.]+"
+	show "One of them, by its hostname" web-0.nginx.shop.svc.$zone A 'A 10\.(24[0-9]|25[0-5])\.[0-9]+\.[0-9]+'
 	show "A name that does not exist" nothing.shop.svc.$zone A 'NXDOMAIN'
 	show "A name that exists, without such a record" web.shop.svc.$zone MX 'NOERROR, no such record'
 }

@@ -1,33 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "clusterip.h"
 
+#include "address_pool.h"
+
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define V4_HOSTS (1u << 20) /* 10.96.0.0/12 */
-#define V6_HOSTS (1u << 16) /* fd00:10:96::/112 */
-/* Left alone at both ends: there are the API server's and the DNS server's own
+/* Both ends are left alone: there are the API server's and the DNS server's own
  * usual addresses, and the broadcast address. */
 #define MARGIN 256u
 
-static const uint8_t v4_base[4] = {10, 96, 0, 0};
-static const uint8_t v6_base[16] = {0xfd, 0x00, 0x00, 0x10, 0x00, 0x96};
+static const struct address_range v4_range = {
+	.family = 4, .base = {10, 96}, .bits = 20, .margin = MARGIN};
+static const struct address_range v6_range = {
+	.family = 6, .base = {0xfd, 0, 0, 0x10, 0, 0x96}, .bits = 16, .margin = MARGIN};
 
-struct clusterip_pool { /* a bit per address */
-	uint8_t v4[V4_HOSTS / 8];
-	uint8_t v6[V6_HOSTS / 8];
+struct clusterip_pool {
+	struct address_pool *v4, *v6;
 };
 
 struct clusterip_pool *clusterip_pool_new(void)
 {
-	return calloc(1, sizeof(struct clusterip_pool));
+	struct clusterip_pool *pool = calloc(1, sizeof *pool);
+
+	if (!pool)
+		return NULL;
+	pool->v4 = address_pool_new(&v4_range);
+	pool->v6 = address_pool_new(&v6_range);
+	if (pool->v4 && pool->v6)
+		return pool;
+	clusterip_pool_free(pool);
+	return NULL;
 }
 
 void clusterip_pool_free(struct clusterip_pool *pool)
 {
+	if (!pool)
+		return;
+	address_pool_free(pool->v4);
+	address_pool_free(pool->v6);
 	free(pool);
 }
 
@@ -87,6 +101,18 @@ static unsigned families_get(const cJSON *spec, uint8_t out[2])
 	return count;
 }
 
+unsigned clusterip_families(const cJSON *service, uint8_t out[2])
+{
+	const cJSON *spec = spec_of(service);
+	const char *written[2];
+	const bool has_address = written_get(spec, written) > 0 && strcmp(written[0], "None") != 0;
+
+	if (!has_address && !string_of(spec, "ipFamilyPolicy")[0] &&
+		cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(spec, "ipFamilies")) == 0)
+		return 0;
+	return families_get(spec, out);
+}
+
 /* The families it is to have and has not. */
 static unsigned missing_get(const cJSON *service, uint8_t out[2])
 {
@@ -122,16 +148,7 @@ bool clusterip_is_needed(const cJSON *service)
 
 void clusterip_take(struct clusterip_pool *pool, const struct ip *ip)
 {
-	uint32_t host;
-
-	if (ip->family == 4 && ip->bytes[0] == 10 && (ip->bytes[1] & 0xf0) == 96) {
-		host = (uint32_t)(ip->bytes[1] & 0x0f) << 16 | (uint32_t)ip->bytes[2] << 8 |
-		       ip->bytes[3];
-		pool->v4[host / 8] |= (uint8_t)(1u << host % 8);
-	} else if (ip->family == 6 && memcmp(ip->bytes, v6_base, 14) == 0) {
-		host = (uint32_t)ip->bytes[14] << 8 | ip->bytes[15];
-		pool->v6[host / 8] |= (uint8_t)(1u << host % 8);
-	}
+	address_pool_take(ip->family == 4 ? pool->v4 : pool->v6, ip);
 }
 
 void clusterip_take_written(struct clusterip_pool *pool, const cJSON *service)
@@ -147,52 +164,6 @@ void clusterip_take_written(struct clusterip_pool *pool, const cJSON *service)
 	}
 }
 
-/* FNV-1a with a last mixing, because its low bits alone are weak. The addresses
- * that people see depend on it: it must never change. */
-static uint32_t name_hash(const char *ns, const char *name)
-{
-	const char *const parts[] = {ns, "/", name};
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < 3; i++) {
-		for (const char *at = parts[i]; *at; at++)
-			hash = (hash ^ (uint8_t)*at) * 0x100000001b3u;
-	}
-	hash ^= hash >> 32;
-	hash *= 0x9e3779b97f4a7c15u;
-	return (uint32_t)(hash >> 32);
-}
-
-/* The first free address from the hash on. 0 or -ENOSPC. */
-static int pool_pick(struct clusterip_pool *pool, uint8_t family, uint32_t hash, struct ip *out)
-{
-	uint32_t usable = (family == 4 ? V4_HOSTS : V6_HOSTS) - 2 * MARGIN;
-	const uint8_t *bits = family == 4 ? pool->v4 : pool->v6;
-	uint32_t host = 0, tried = 0;
-	struct ip ip = {.family = family};
-
-	for (; tried < usable; tried++) {
-		host = MARGIN + (hash % usable + tried) % usable;
-		if (!(bits[host / 8] & 1u << host % 8))
-			break;
-	}
-	if (tried == usable)
-		return -ENOSPC;
-	if (family == 4) {
-		memcpy(ip.bytes, v4_base, sizeof v4_base);
-		ip.bytes[1] |= (uint8_t)(host >> 16);
-		ip.bytes[2] = (uint8_t)(host >> 8 & 0xff);
-		ip.bytes[3] = (uint8_t)(host & 0xff);
-	} else {
-		memcpy(ip.bytes, v6_base, sizeof v6_base);
-		ip.bytes[14] = (uint8_t)(host >> 8);
-		ip.bytes[15] = (uint8_t)(host & 0xff);
-	}
-	clusterip_take(pool, &ip);
-	*out = ip;
-	return 0;
-}
-
 static int string_add(cJSON *list, const char *text)
 {
 	cJSON *item = cJSON_CreateString(text);
@@ -206,6 +177,7 @@ static int string_add(cJSON *list, const char *text)
 static int missing_add(struct clusterip_pool *pool, const char *ns, const char *name,
 	const cJSON *service, cJSON *list)
 {
+	const char *const parts[] = {ns, "/", name};
 	uint8_t missing[2];
 	unsigned count = missing_get(service, missing);
 	int rc = 0;
@@ -214,7 +186,8 @@ static int missing_add(struct clusterip_pool *pool, const char *ns, const char *
 		struct ip ip;
 		char text[INET6_ADDRSTRLEN];
 
-		rc = pool_pick(pool, missing[i], name_hash(ns, name), &ip);
+		rc = address_pool_pick(
+			missing[i] == 4 ? pool->v4 : pool->v6, address_hash(parts, 3), &ip);
 		if (rc < 0)
 			break;
 		inet_ntop(missing[i] == 4 ? AF_INET : AF_INET6, ip.bytes, text, sizeof text);

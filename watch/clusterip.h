@@ -25,6 +25,10 @@ void clusterip_pool_free(struct clusterip_pool *pool);
 /* True if the Service (a whole manifest) lacks an address. */
 bool clusterip_is_needed(const struct cJSON *service);
 
+/* The address families it is to have, the primary one first; 0: it says nothing
+ * about them. */
+unsigned clusterip_families(const struct cJSON *service, uint8_t out[2]);
+
 /* Take an address out of the pool; others than the pool's are no matter. */
 void clusterip_take(struct clusterip_pool *pool, const struct ip *ip);
 /* Take what the manifest names itself. */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Three passes. Each document is decoded and its tree dropped, but for Services
- * that need an address: those trees wait. When all files are read, doubles are
- * sorted out, the addresses that are written taken out of the pool, and the
- * waiting Services get theirs in the order of namespace and name. */
+/* Each document is decoded and its tree dropped, but for Services that need an
+ * address or select Pods, for Pods and for workloads: those trees wait. When all
+ * files are read, doubles are sorted out, the addresses that are written taken out
+ * of the pool, and the waiting Services get theirs in the order of namespace and
+ * name. Then the slices that selectors imply are made, and the trees go. */
 
 #include "manifest_set.h"
 
 #include "clusterip.h"
 #include "file.h"
+#include "workloads.h"
 #include "yaml_tree.h"
 
 #include <cjson/cJSON.h>
@@ -87,7 +89,7 @@ static int tree_refuse(struct reading *r, enum object_kind kind, const cJSON *tr
 		string_of(metadata_of(tree), "name"), file, line, why);
 }
 
-/* Takes object and tree (one of them is NULL), whatever it returns. */
+/* Takes object and tree (one of them may be NULL), whatever it returns. */
 static int object_add(struct reading *r, const struct manifest_object *object)
 {
 	struct manifest_object *list =
@@ -150,30 +152,95 @@ static int object_decode(struct reading *r, struct manifest_object *object, cons
 	return tree_refuse(r, kind, tree, object->file, object->line, why);
 }
 
+/* True if selectors are to be followed. */
+static bool is_expanding(const struct reading *r)
+{
+	const unsigned needed = KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE);
+
+	return (r->filter->kinds & needed) == needed;
+}
+
+static bool is_named(const cJSON *tree)
+{
+	return string_of(metadata_of(tree), "namespace") && string_of(metadata_of(tree), "name");
+}
+
+/* True if this tree is needed when all is read. */
+static bool tree_waits(const struct reading *r, const struct manifest_object *object)
+{
+	if (!is_expanding(r))
+		return false;
+	if (object->resource == RESOURCE_PODS)
+		return true;
+	return object->resource == RESOURCE_SERVICES && workloads_selects(object->tree);
+}
+
+/* Takes the tree, whatever it returns. */
+static int object_take(struct reading *r, struct manifest_object *object)
+{
+	cJSON *tree = object->tree;
+	const size_t refused = r->set.refused_count;
+	const bool waits = tree_waits(r, object);
+	int rc = object_decode(r, object, tree);
+
+	/* A Pod without an address is no object, but may get one; not if it is refused. */
+	if (rc < 0 || !waits || (!object->object && r->set.refused_count > refused)) {
+		cJSON_Delete(tree);
+		object->tree = NULL;
+	} else if (object->resource == RESOURCE_PODS) {
+		workloads_prune(tree);
+	}
+	return rc;
+}
+
 /* Takes the tree, whatever it returns. */
 static int resource_take(struct reading *r, enum resource resource, cJSON *tree)
 {
 	const enum object_kind kind = resource_table[resource].kind;
 	struct manifest_object object = {
-		.resource = resource, .file = r->file, .line = yaml_line(tree)};
+		.resource = resource, .file = r->file, .line = yaml_line(tree), .tree = tree};
 	int rc = 0;
 
-	if (!(r->filter->kinds & KIND_BIT(kind)))
-		goto out;
+	if (!(r->filter->kinds & KIND_BIT(kind)) && !(kind == KIND_POD && is_expanding(r)))
+		goto drop;
 	if (kind != KIND_NAMESPACE)
 		rc = namespace_default(tree);
-	object.hidden = is_hidden(r, kind, tree);
 	if (rc < 0)
-		goto out;
-	if (kind == KIND_SERVICE && clusterip_is_needed(tree) &&
-		string_of(metadata_of(tree), "namespace") && string_of(metadata_of(tree), "name")) {
-		object.tree = tree;
+		goto drop;
+	object.hidden = is_hidden(r, kind, tree);
+	if (kind == KIND_SERVICE && clusterip_is_needed(tree) && is_named(tree))
+		return object_add(r, &object);
+	rc = object_take(r, &object);
+	if (rc == 0 && (object.object || object.tree))
+		rc = object_add(r, &object);
+	return rc;
+drop:
+	cJSON_Delete(tree);
+	return rc;
+}
+
+/* The same of what stands for Pods: no object of its own, but slices come of it. */
+static int workload_take(struct reading *r, const char *workload, cJSON *tree)
+{
+	struct manifest_object object = {.resource = RESOURCE_SLICES,
+		.workload = workload,
+		.file = r->file,
+		.line = yaml_line(tree),
+		.tree = tree};
+	int rc = 0;
+
+	if (!is_expanding(r))
+		goto drop;
+	rc = namespace_default(tree);
+	if (rc < 0)
+		goto drop;
+	if (is_named(tree)) {
+		workloads_prune(tree);
 		return object_add(r, &object);
 	}
-	rc = object_decode(r, &object, tree);
-	if (rc == 0 && object.object)
-		rc = object_add(r, &object);
-out:
+	rc = tree_refuse(
+		r, KIND_SLICE, tree, object.file, object.line, "a workload without metadata.name");
+drop:
 	cJSON_Delete(tree);
 	return rc;
 }
@@ -248,6 +315,8 @@ static int tree_take(struct reading *r, cJSON *tree, const char *list_version,
 	found = resource_find(version, kind);
 	if (found >= 0)
 		return resource_take(r, (enum resource)found, tree);
+	if (workloads_kind(version, kind))
+		return workload_take(r, workloads_kind(version, kind), tree);
 out:
 	cJSON_Delete(tree);
 	return rc;
@@ -310,7 +379,9 @@ static int identity_compare(const struct manifest_object *a, const struct manife
 
 	if (kind_of(a) != kind_of(b))
 		return kind_of(a) < kind_of(b) ? -1 : 1;
-	order = strcmp(ns_of(a), ns_of(b));
+	order = strcmp(a->workload ? a->workload : "", b->workload ? b->workload : "");
+	if (order == 0)
+		order = strcmp(ns_of(a), ns_of(b));
 	return order ? order : strcmp(name_of(a), name_of(b));
 }
 
@@ -324,12 +395,30 @@ static int object_compare(const void *a, const void *b)
 	return left->order < right->order ? -1 : left->order > right->order;
 }
 
+static int name_compare(const void *a, const void *b)
+{
+	return identity_compare(a, b);
+}
+
 static void object_drop(struct manifest_object *object)
 {
 	object_free(object->object);
 	cJSON_Delete(object->tree);
 	object->object = NULL;
 	object->tree = NULL;
+}
+
+/* What was refused late. */
+static void empties_drop(struct reading *r)
+{
+	struct manifest_object *list = r->set.objects;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->set.object_count; i++) {
+		if (list[i].object || list[i].tree)
+			list[kept++] = list[i];
+	}
+	r->set.object_count = kept;
 }
 
 /* Sorts, and keeps the last of each name. */
@@ -366,9 +455,11 @@ static void written_take(struct reading *r, struct clusterip_pool *pool)
 		const struct manifest_object *one = &r->set.objects[i];
 		const struct service *service = (const struct service *)one->object;
 
+		if (kind_of(one) != KIND_SERVICE)
+			continue;
 		if (one->tree)
 			clusterip_take_written(pool, one->tree);
-		if (!service || kind_of(one) != KIND_SERVICE)
+		if (!service)
 			continue;
 		for (size_t ip = 0; ip < service->ip_count; ip++)
 			clusterip_take(pool, &service->ips[ip]);
@@ -385,20 +476,112 @@ static int addresses_assign(struct reading *r)
 		written_take(r, pool);
 	for (size_t i = 0; i < r->set.object_count && rc == 0; i++) {
 		struct manifest_object *one = &r->set.objects[i];
-		cJSON *tree = one->tree;
 
-		if (!tree)
+		if (one->object || kind_of(one) != KIND_SERVICE)
 			continue;
-		rc = clusterip_assign(pool, ns_of(one), name_of(one), tree);
-		one->tree = NULL;
-		if (rc == 0)
-			rc = object_decode(r, one, tree);
-		else if (rc == -ENOSPC)
-			rc = tree_refuse(r, KIND_SERVICE, tree, one->file, one->line,
+		rc = clusterip_assign(pool, ns_of(one), name_of(one), one->tree);
+		if (rc == -ENOSPC) {
+			rc = tree_refuse(r, KIND_SERVICE, one->tree, one->file, one->line,
 				"no cluster IP is free any more");
-		cJSON_Delete(tree);
+			object_drop(one);
+		} else if (rc == 0) {
+			rc = object_take(r, one);
+		}
 	}
 	clusterip_pool_free(pool);
+	empties_drop(r);
+	return rc;
+}
+
+/* ---- what selectors imply ---- */
+
+static const char *kind_name(const struct manifest_object *object)
+{
+	return object->workload ? object->workload : resource_table[object->resource].api_kind;
+}
+
+/* The list is sorted, but for the slices that were made. */
+struct expansion {
+	struct reading *r;
+	size_t *places; /* of the inputs, in the list */
+	size_t sorted;
+};
+
+/* Takes the tree, whatever it returns. */
+static int slice_made(void *user, size_t at, cJSON *tree)
+{
+	const struct expansion *e = user;
+	const struct manifest_object *service = &e->r->set.objects[e->places[at]];
+	struct manifest_object slice = {
+		.resource = RESOURCE_SLICES, .file = service->file, .line = service->line};
+	int rc;
+
+	slice.hidden = is_hidden(e->r, KIND_SLICE, tree);
+	rc = object_decode(e->r, &slice, tree);
+	cJSON_Delete(tree);
+	return rc == 0 && slice.object ? object_add(e->r, &slice) : rc;
+}
+
+static int input_refused(void *user, size_t at, const char *why)
+{
+	const struct expansion *e = user;
+	const struct manifest_object *one = &e->r->set.objects[e->places[at]];
+
+	return refused_add(e->r, KIND_SLICE, ns_of(one), name_of(one), one->file, one->line, why);
+}
+
+static bool slice_exists(void *user, const char *ns, const char *name)
+{
+	const struct expansion *e = user;
+	struct endpoint_slice slice = {.head.ns = ns, .head.name = name};
+	const struct manifest_object key = {.resource = RESOURCE_SLICES, .object = &slice.head};
+
+	return bsearch(&key, e->r->set.objects, e->sorted, sizeof key, name_compare) != NULL;
+}
+
+static size_t inputs_fill(const struct expansion *e, struct workload_input *inputs)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < e->sorted; i++) {
+		const struct manifest_object *one = &e->r->set.objects[i];
+
+		if (!one->tree && (!one->object || kind_of(one) != KIND_SLICE))
+			continue;
+		e->places[count] = i;
+		inputs[count++] = (struct workload_input){
+			.kind = kind_name(one), .tree = one->tree, .object = one->object};
+	}
+	return count;
+}
+
+/* Drop the trees, and what only played a part in making slices. */
+static void trees_drop(struct reading *r)
+{
+	for (size_t i = 0; i < r->set.object_count; i++) {
+		struct manifest_object *one = &r->set.objects[i];
+
+		cJSON_Delete(one->tree);
+		one->tree = NULL;
+		if (!(r->filter->kinds & KIND_BIT(kind_of(one))))
+			object_drop(one);
+	}
+	empties_drop(r);
+}
+
+static int slices_make(struct reading *r)
+{
+	struct expansion e = {.r = r, .sorted = r->set.object_count};
+	const struct workload_host host = {
+		.slice = slice_made, .refuse = input_refused, .is_taken = slice_exists, .user = &e};
+	struct workload_input *inputs = calloc(e.sorted + 1, sizeof *inputs);
+	int rc = -ENOMEM;
+
+	e.places = calloc(e.sorted + 1, sizeof *e.places);
+	if (inputs && e.places)
+		rc = workloads_expand(inputs, inputs_fill(&e, inputs), &host);
+	free(inputs);
+	free(e.places);
 	return rc;
 }
 
@@ -415,7 +598,10 @@ int manifest_set_read(const struct manifest_files *files, const struct manifest_
 		rc = doubles_drop(&r);
 	if (rc == 0)
 		rc = addresses_assign(&r);
+	if (rc == 0 && is_expanding(&r))
+		rc = slices_make(&r);
 	if (rc == 0) {
+		trees_drop(&r);
 		*out = r.set;
 		return 0;
 	}

@@ -9,8 +9,9 @@
  * too. A namespaced object without a namespace is in "default". Of two objects of
  * the same kind, namespace and name the later one counts (files in the order of
  * the paths, in a folder by name) and the earlier one is among the refused.
- * Services without a cluster IP get one (clusterip.h), whether they are selected
- * or not, so that a selector changes no address. Any thread.
+ * Services without a cluster IP get one (clusterip.h), and Services with a selector
+ * get the slices that a cluster would make (workloads.h), whether they are selected
+ * or not, so that a label selector changes no address. Any thread.
  */
 
 #include "decode.h"
@@ -24,8 +25,10 @@ struct manifest_object {
 	const char *file; /* of files->paths */
 	unsigned line;    /* 0: not known */
 	bool hidden;      /* not selected */
+	/* while it is read */
 	size_t order;
-	struct cJSON *tree; /* while it is read */
+	struct cJSON *tree;
+	const char *workload; /* its kind: it stands for Pods, and is no object */
 };
 
 struct manifest_refused {

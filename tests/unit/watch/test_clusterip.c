@@ -212,6 +212,28 @@ static void test_families_and_policies(void **state)
 	}
 }
 
+static void assert_families(const char *spec, unsigned count, uint8_t first)
+{
+	cJSON *service = service_new(spec);
+	uint8_t families[2] = {0, 0};
+
+	if (clusterip_families(service, families) != count || families[0] != first)
+		fail_msg("%s: not %u, IPv%u first", spec, count, first);
+	cJSON_Delete(service);
+}
+
+static void test_families_that_are_asked_for(void **state)
+{
+	(void)state;
+	assert_families("{}", 0, 0);
+	assert_families("{\"clusterIP\":\"None\",\"ipFamilies\":[]}", 0, 0);
+	assert_families("[]", 0, 0);
+	assert_families("{\"clusterIP\":\"fd00::5\"}", 1, 6);
+	assert_families("{\"clusterIP\":\"None\",\"ipFamilies\":[\"IPv6\"]}", 1, 6);
+	assert_families("{\"clusterIP\":\"None\",\"ipFamilyPolicy\":\"RequireDualStack\"}", 2, 4);
+	assert_families("{\"ipFamilies\":[\"IPv6\",\"IPv4\"]}", 2, 6);
+}
+
 static void test_both_ends_are_left_alone_and_the_pool_ends(void **state)
 {
 	struct ip ip = {.family = 6, .bytes = {0xfd, 0x00, 0x00, 0x10, 0x00, 0x96}};
@@ -243,6 +265,7 @@ int main(void)
 			test_addresses_of_others_are_no_matter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_written_addresses_are_taken, setup, teardown),
 		cmocka_unit_test(test_families_and_policies),
+		cmocka_unit_test(test_families_that_are_asked_for),
 		cmocka_unit_test_setup_teardown(
 			test_both_ends_are_left_alone_and_the_pool_ends, setup, teardown),
 	};

@@ -507,6 +507,121 @@ static void test_refused_after_its_address_was_given(void **state)
 	assert_says(r->set.refused[1].why, "unknown spec.type");
 }
 
+/* ---- selectors ---- */
+
+#define WEB                                                                                        \
+	"{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: web}, spec: {replicas: 2,"      \
+	" serviceName: nginx, template: {metadata: {labels: {app: web}}}}}\n---\n"
+
+/* Read before and after what it selects, with and without an address. */
+static void test_selectors_find_workloads_and_pods(void **state)
+{
+	struct reading *r = *state;
+
+	assert_reads(r,
+		"{apiVersion: v1, kind: Service, metadata: {name: front},"
+		" spec: {selector: {app: web}}}\n---\n" WEB
+		"{apiVersion: v1, kind: Service, metadata: {name: nginx, labels: {color: blue}},"
+		" spec: {clusterIP: None, selector: {app: web}}}\n---\n"
+		"{apiVersion: v1, kind: Service, metadata: {name: db},"
+		" spec: {clusterIP: None, selector: {app: db}}}\n---\n"
+		"{apiVersion: v1, kind: PodList, items: [{metadata: {name: a, labels: {app: db}},"
+		" status: {phase: Running, podIP: 10.1.0.1}}, {metadata: {name: b, labels: {app: "
+		"db}}}]}\n",
+		"services default/db None\n"
+		"services default/front 10.105.206.118\n"
+		"services default/nginx None\n"
+		"pods default/a 10.1.0.1\n"
+		"endpointslices default/db-manifest-v4-0 of db: 10.1.0.1 10.249.77.28\n"
+		"endpointslices default/front-manifest-v4-0 of front: 10.241.76.28 10.252.89.12\n"
+		"endpointslices default/nginx-manifest-v4-0 of nginx: 10.241.76.28=web-0 "
+		"10.252.89.12=web-1\n");
+	/* Pods are not wanted themselves, but are looked at. */
+	r->filter.kinds = KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE);
+	assert_set(r,
+		"services default/db None\n"
+		"services default/front 10.105.206.118\n"
+		"services default/nginx None\n"
+		"endpointslices default/db-manifest-v4-0 of db: 10.1.0.1 10.249.77.28\n"
+		"endpointslices default/front-manifest-v4-0 of front: 10.241.76.28 10.252.89.12\n"
+		"endpointslices default/nginx-manifest-v4-0 of nginx: 10.241.76.28=web-0 "
+		"10.252.89.12=web-1\n");
+	r->filter.kinds = KIND_BIT(KIND_SERVICE);
+	assert_set(r, "services default/db None\n"
+		      "services default/front 10.105.206.118\n"
+		      "services default/nginx None\n");
+}
+
+static void test_the_later_workload_counts(void **state)
+{
+	struct reading *r = *state;
+
+	assert_reads(r,
+		"{apiVersion: v1, kind: Service, metadata: {name: nginx},"
+		" spec: {clusterIP: None, selector: {app: web}}}\n---\n" WEB
+		"{apiVersion: v1, kind: Pod, metadata: {name: web, labels: {app: web}},"
+		" status: {podIP: 10.1.0.1}}\n---\n"
+		"{apiVersion: v1, kind: Pod, metadata: {name: web, labels: {app: web}},"
+		" status: {phase: Pending}}\n---\n"
+		"{apiVersion: apps/v1beta1, kind: StatefulSet, metadata: {name: web},"
+		" spec: {serviceName: nginx, template: {metadata: {labels: {app: web}}}}}\n---\n"
+		"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: "
+		"x}}\n"
+		"---\n"
+		"{apiVersion: apps/v1, kind: Deployment, metadata: {labels: {app: web}}}\n---\n"
+		"{apiVersion: v1, kind: Pod, metadata: {name: bad, labels: {app: web}},"
+		" status: {podIP: x}}\n",
+		"services default/nginx None\n"
+		"endpointslices default/nginx-manifest-v4-0 of nginx: 10.241.76.28=web-0\n"
+		"refused endpointslices default/? a.yaml:13\n"
+		"refused pods default/bad a.yaml:15\n"
+		"refused endpointslices default/web a.yaml:3\n"
+		"refused pods default/web a.yaml:5\n"
+		"refused endpointslices default/web a.yaml:11\n");
+	assert_says(r->set.refused[2].why, "a.yaml:9, which counts");
+}
+
+/* A slice that was written counts, and keeps its name. */
+static void test_slices_that_are_written_stay(void **state)
+{
+	assert_reads(*state,
+		WEB "{apiVersion: v1, kind: Service, metadata: {name: nginx},"
+		    " spec: {clusterIP: None, selector: {app: web}}}\n---\n"
+		    "{apiVersion: v1, kind: Service, metadata: {name: other},"
+		    " spec: {clusterIP: None, selector: {app: web}}}\n---\n"
+		    /* Refused when everything is read. */
+		    "{apiVersion: v1, kind: Service, metadata: {name: odd},"
+		    " spec: {type: Odd, selector: {app: web}}}\n---\n"
+		    "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name:"
+		    " other-manifest-v4-0, labels: {kubernetes.io/service-name: nginx}}, "
+		    "addressType: IPv4,"
+		    " endpoints: [{addresses: [10.241.76.28]}]}\n",
+		"services default/nginx None\n"
+		"services default/other None\n"
+		"endpointslices default/other-manifest-v4-0 of nginx: 10.241.76.28\n"
+		"endpointslices default/other-manifest-v4-1 of other: 10.241.76.29 10.252.89.12\n"
+		"refused services default/odd a.yaml:7\n");
+}
+
+/* A slice is selected where its Service is. */
+static void test_slices_inherit_labels(void **state)
+{
+	struct reading *r = *state;
+	unsigned asked[KIND_COUNT] = {0};
+
+	r->filter.selects = selects_blue;
+	r->filter.user = asked;
+	assert_reads(r,
+		WEB "{apiVersion: v1, kind: Service, metadata: {name: a, labels: {color: blue}},"
+		    " spec: {clusterIP: None, selector: {app: web}}}\n---\n"
+		    "{apiVersion: v1, kind: Service, metadata: {name: b, labels: {color: red}},"
+		    " spec: {clusterIP: None, selector: {app: web}}}\n",
+		"services default/a None\n"
+		"services default/b None hidden\n"
+		"endpointslices default/a-manifest-v4-0 of a: 10.241.76.28 10.252.89.12\n"
+		"endpointslices default/b-manifest-v4-0 of b: 10.241.76.28 10.252.89.12 hidden\n");
+}
+
 /* ---- no memory ---- */
 
 static void test_no_memory(void **state)
@@ -525,7 +640,11 @@ static void test_no_memory(void **state)
 	scratch_write(&r->scratch, "b.yaml",
 		"kind: EndpointsList\napiVersion: v1\nitems:\n- metadata: {name: e}\n"
 		"  subsets: [{addresses: [{ip: 10.1.0.1}], ports: [{name: http, port: 80}]},"
-		" {addresses: [{ip: 10.1.0.2}], ports: [{port: 1, protocol: X}]}]\n");
+		" {addresses: [{ip: 10.1.0.2}], ports: [{port: 1, protocol: X}]}]\n---\n" WEB
+		"{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {app: "
+		"web}}}\n"
+		"---\n{apiVersion: v1, kind: Pod, metadata: {name: p}, status: {podIP: "
+		"10.1.0.1}}\n");
 	assert_int_equal(read_set(r), 0);
 	manifest_set_clear(&r->set);
 	cJSON_InitHooks(&hooks); /* cJSON's own allocations fail as well */
@@ -543,7 +662,7 @@ static void test_no_memory(void **state)
 	assert_true(nomem_left > 0);
 	nomem_at(0);
 	assert_true(nth > 50);
-	assert_int_equal(r->set.object_count, 3);
+	assert_int_equal(r->set.object_count, 6);
 	assert_int_equal(r->set.refused_count, 2);
 }
 
@@ -570,6 +689,11 @@ int main(void)
 			test_a_selector_hides_and_changes_no_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_refused_after_its_address_was_given, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_selectors_find_workloads_and_pods, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_later_workload_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slices_that_are_written_stay, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slices_inherit_labels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 	};
 
