@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "chase.h"
 #include "lookup.h"
 #include "put.h"
 
@@ -21,6 +22,7 @@ struct cluster {
 	struct rule_config rules;
 	struct ip *own;
 	char **namespaces;
+	bool no_endpoints;
 	void (*event)(void *user, const struct watch_event *event);
 	void *user;
 };
@@ -103,6 +105,12 @@ static int copy_config(struct cluster *cluster, const struct cluster_config *con
 	cluster->view.negative_ttl_s = config->negative_ttl_s;
 	cluster->view.pods = config->pods;
 	cluster->view.primary = cluster->rules.primary;
+	cluster->view.names_need = VIEW_NAMES_NEED;
+	if (config->ignore_empty)
+		cluster->view.names_need |= KIND_BIT(KIND_SLICE);
+	cluster->rules.ignore_empty = config->ignore_empty;
+	cluster->rules.strict = config->namespaces_selected;
+	cluster->no_endpoints = config->no_endpoints;
 	return rc;
 }
 
@@ -118,6 +126,7 @@ static int start(struct cluster *cluster)
 		rc = reverse_init(&cluster->view.reverse, secret, &cluster->bin);
 	if (!rc)
 		rc = store_init(&cluster->store, secret, (const char *const *)cluster->namespaces);
+	cluster->store.strict = cluster->rules.strict;
 	if (!rc)
 		rc = compile_init(&cluster->view.compile, &cluster->store, &cluster->view.index,
 			&cluster->view.reverse, &cluster->rules);
@@ -162,6 +171,22 @@ void cluster_free(struct cluster *cluster)
 }
 
 /* The sink */
+
+/* Something only the rules can see is told as if the watch had seen it. */
+static void tell(void *ctx, const struct object *object, const char *why)
+{
+	struct cluster *cluster = ctx;
+	const struct watch_event event = {
+		.type = WATCH_OBJECT_REFUSED,
+		.kind = (enum object_kind)object->kind,
+		.detail = why,
+		.ns = object->ns,
+		.name = object->name,
+	};
+
+	if (cluster->event)
+		cluster->event(cluster->user, &event);
+}
 
 static void sink_begin(void *ctx, enum object_kind kind)
 {
@@ -223,6 +248,8 @@ static void sink_settle(void *ctx)
 
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		complete |= cluster->store.kinds[kind].complete ? KIND_BIT(kind) : 0;
+	if (cluster->no_endpoints)
+		complete |= KIND_BIT(KIND_SLICE);
 	if (cluster->store.changed)
 		serial_raise(cluster);
 	if (!left) {
@@ -245,6 +272,8 @@ struct sink cluster_sink(struct cluster *cluster,
 {
 	cluster->event = event;
 	cluster->user = user;
+	cluster->rules.tell = tell;
+	cluster->rules.tell_ctx = cluster;
 	return (struct sink){
 		.ctx = cluster,
 		.begin_replace = sink_begin,
@@ -276,6 +305,12 @@ void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, u
 	const struct place question = {reply->query, DNS_HEADER_LEN};
 
 	put_hit(&cluster->view, hit, &question, random, reply);
+}
+
+bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
+	struct reply *reply, struct name *outside)
+{
+	return chase_put(&cluster->view, hit, random, reply, outside);
 }
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind)

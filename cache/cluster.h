@@ -44,6 +44,11 @@ struct cluster_config {
 	const char *const *namespaces; /* NULL-terminated; NULL: all */
 	const struct ip *own;          /* this server's own addresses, for NS */
 	size_t own_count;
+	/* The namespaces that come are a selection: nothing exists in one that has
+	 * not come. Otherwise a Service proves its namespace. */
+	bool namespaces_selected;
+	bool no_endpoints; /* there will be no slices: they count as listed */
+	bool ignore_empty; /* a ClusterIP Service without a ready endpoint has no name */
 };
 
 struct cluster_stats {
@@ -82,6 +87,15 @@ void cluster_find(const struct cluster *cluster, int zone, const struct query *q
  * (SERVFAIL with SOA for UNSYNCED, as CoreDNS). */
 void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
 	struct reply *reply);
+
+/* Find and write, and follow an alias while its target lies in one of the
+ * cluster's zones (not for CNAME and ANY, RFC 1034 section 3.6.2): at most 16
+ * links, a longer chain is SERVFAIL with what was found of it. The rcode is that
+ * of the last name (RFC 6604). Returns true, with the target, where the chain
+ * leads out of the cluster's zones: the reply holds the aliases so far.
+ * hit: of the question, not unsynced or NXDOMAIN that falls through. */
+bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
+	struct reply *reply, struct name *outside);
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */

@@ -62,8 +62,11 @@ static void run_rules(struct compile *compile, struct rule_run *run)
 	draft_end(draft);
 	if (run->absent)
 		draft->name_count = 0;
-	if (!draft->error)
-		compile->refused += run->refused;
+	if (draft->error)
+		return;
+	compile->refused += run->refused;
+	if (run->why && run->config->tell)
+		run->config->tell(run->config->tell_ctx, &owner->service->head, run->why);
 }
 
 /* ---- addresses that lead back to an entry ---- */
@@ -234,7 +237,7 @@ static int compile_owner(struct compile *compile, struct owner *owner)
 	int rc;
 
 	draft_reset(draft);
-	if (owner->service)
+	if (owner->service && (!compile->config->strict || owner->space->known))
 		run_rules(compile, &run);
 	if (draft->error)
 		return draft->error;
@@ -249,10 +252,11 @@ static int compile_owner(struct compile *compile, struct owner *owner)
 	return 0;
 }
 
-/* A namespace's own name exists while the Namespace or a Service in it does. */
+/* A namespace's own name exists while the Namespace or a Service in it does;
+ * where namespaces are selected, while the Namespace does. */
 static int compile_space(struct compile *compile, struct space *space)
 {
-	const bool wanted = space->known || space->services;
+	const bool wanted = space->known || (space->services && !compile->config->strict);
 	int rc = 0;
 
 	if (wanted && !space->node) {

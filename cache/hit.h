@@ -29,6 +29,8 @@ struct pick {
 	bool own;
 };
 
+struct node;
+
 struct cluster_hit {
 	enum cluster_verdict verdict;
 	enum hit_kind kind; /* of FOUND */
@@ -40,6 +42,11 @@ struct cluster_hit {
 	const struct answer *answer;
 	const struct answer *glue[2]; /* may be NULL */
 	struct pick pick;
+	/* HIT_REVERSE: the first Service that was seen to have the address, and what it
+	 * said then, so that the answer has a record whatever is published meanwhile. */
+	const struct node *node;
+	const struct entry *entry;
+	bool own; /* the address is its cluster IP */
 };
 
 #endif

@@ -211,7 +211,7 @@ static enum cluster_verdict find_below_svc(const struct view *view, unsigned gat
 {
 	const struct entry *entry;
 
-	if (labels > 1 && (gates & VIEW_NAMES_NEED) != VIEW_NAMES_NEED)
+	if (labels > 1 && (gates & view->names_need) != view->names_need)
 		return CLUSTER_UNSYNCED;
 	switch (labels) {
 	case 1: /* svc */
@@ -339,7 +339,7 @@ static enum cluster_verdict find_reverse(
 	if ((gates & VIEW_REVERSE_NEED) != VIEW_REVERSE_NEED)
 		return CLUSTER_UNSYNCED;
 	hit->family = lookup_reverse_address(query, hit->addr);
-	if (!hit->family || !ptr_have(view, hit->family, hit->addr))
+	if (!hit->family || !ptr_find(view, hit->family, hit->addr, hit))
 		return CLUSTER_NXDOMAIN;
 	hit->kind = HIT_REVERSE;
 	return query->qtype == TYPE_PTR ? CLUSTER_FOUND : CLUSTER_NODATA;

@@ -63,55 +63,71 @@ static bool endpoints_each(
 	return true;
 }
 
-/* The one whose key is first, so that all replicas say the same. */
-static const struct node *cluster_ip_of(const struct view *view, const struct ask *ask)
+static struct reverse_walk walk_of(const struct view *view, uint8_t family, const uint8_t *addr)
 {
-	struct reverse_walk walk =
-		reverse_walk(&view->reverse, reverse_hash(&view->reverse, ask->family, ask->addr));
-	const struct node *best = NULL, *node;
-
-	while ((node = reverse_next(&walk))) {
-		if (!is_cluster_ip(entry_of(node), ask))
-			continue;
-		if (!best || node->len < best->len ||
-			(node->len == best->len && memcmp(node->key, best->key, node->len) < 0))
-			best = node;
-	}
-	return best;
+	return reverse_walk(&view->reverse, reverse_hash(&view->reverse, family, addr));
 }
 
-void ptr_each(const struct view *view, uint8_t family, const uint8_t *addr,
+static bool node_before(const struct node *a, const struct node *b)
+{
+	return a->len < b->len || (a->len == b->len && memcmp(a->key, b->key, a->len) < 0);
+}
+
+static bool is_endpoint(const struct entry *entry, const struct ask *ask)
+{
+	const struct endpoints endpoints = endpoints_of(entry);
+	const struct answer *set = ask->family == 4 ? endpoints.v4 : endpoints.v6;
+	struct endpoint endpoint;
+
+	return (set && answer_find(set, ask->addr) >= 0) ||
+	       endpoints_find_named(&endpoints, ask->family, ask->addr, 0, &endpoint);
+}
+
+/* Of several Services that claim a cluster IP the one whose key is first, so that
+ * all replicas say the same. */
+bool ptr_find(const struct view *view, uint8_t family, const uint8_t *addr, struct cluster_hit *hit)
+{
+	const struct ask ask = {family, addr, NULL, NULL};
+	struct reverse_walk walk = walk_of(view, family, addr);
+	const struct node *node;
+
+	hit->node = NULL;
+	hit->own = false;
+	while ((node = reverse_next(&walk))) {
+		const struct entry *entry = entry_of(node);
+
+		if (is_cluster_ip(entry, &ask)) {
+			if (hit->own && !node_before(node, hit->node))
+				continue;
+			hit->own = true;
+		} else if (hit->node || !entry || !is_endpoint(entry, &ask)) {
+			continue;
+		}
+		hit->node = node;
+		hit->entry = entry;
+	}
+	return hit->node != NULL;
+}
+
+void ptr_each(const struct view *view, const struct cluster_hit *hit,
 	bool (*call)(void *user, const struct ptr_name *name), void *user)
 {
-	const struct ask ask = {family, addr, call, user};
-	struct ptr_name own = {.node = cluster_ip_of(view, &ask)};
+	const struct ask ask = {hit->family, hit->addr, call, user};
+	struct ptr_name own = {.node = hit->node};
 	struct reverse_walk walk;
 	const struct node *node;
 
-	if (own.node) {
+	if (hit->own) {
 		call(user, &own);
 		return;
 	}
-	walk = reverse_walk(&view->reverse, reverse_hash(&view->reverse, family, addr));
+	if (!endpoints_each(hit->node, hit->entry, &ask))
+		return;
+	walk = walk_of(view, hit->family, hit->addr);
 	while ((node = reverse_next(&walk))) {
-		const struct entry *entry = entry_of(node);
+		const struct entry *entry = node == hit->node ? NULL : entry_of(node);
 
 		if (entry && !endpoints_each(node, entry, &ask))
 			return;
 	}
-}
-
-static bool seen(void *user, const struct ptr_name *name)
-{
-	(void)name;
-	*(bool *)user = true;
-	return false;
-}
-
-bool ptr_have(const struct view *view, uint8_t family, const uint8_t *addr)
-{
-	bool found = false;
-
-	ptr_each(view, family, addr, seen, &found);
-	return found;
 }

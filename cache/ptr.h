@@ -15,11 +15,13 @@ struct ptr_name {
 	const struct node *node;
 };
 
-/* True if there is any. */
-bool ptr_have(const struct view *view, uint8_t family, const uint8_t *addr);
+/* True if there is any: hit's node, entry and own are set. */
+bool ptr_find(
+	const struct view *view, uint8_t family, const uint8_t *addr, struct cluster_hit *hit);
 
-/* Call for each of them until it returns false. */
-void ptr_each(const struct view *view, uint8_t family, const uint8_t *addr,
+/* Call for each of them until it returns false, at least once: for what
+ * ptr_find() saw. */
+void ptr_each(const struct view *view, const struct cluster_hit *hit,
 	bool (*call)(void *user, const struct ptr_name *name), void *user);
 
 #endif

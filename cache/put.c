@@ -49,22 +49,45 @@ static void put_soa(const struct view *view, const struct place *place, unsigned
 /* ---- published RRsets ---- */
 
 /* Owners in what is published point to the question. */
-static void owners_move(
-	struct reply *reply, uint16_t from, const struct answer *answer, uint16_t at)
+static void owners_move(struct reply *reply, size_t from, uint16_t at)
 {
-	if (at == DNS_HEADER_LEN || !answer->stride)
+	if (at == DNS_HEADER_LEN)
 		return;
-	for (size_t rr = from; rr + answer->stride <= reply->len; rr += answer->stride)
-		bytes_set_u16(reply->buf + rr, (uint16_t)(0xC000u | at));
+	while (from < reply->len) {
+		uint8_t *rr = reply->buf + from;
+
+		bytes_set_u16(rr, (uint16_t)(0xC000u | at));
+		from += ANSWER_HEAD + ((size_t)rr[10] << 8 | rr[11]);
+	}
 }
 
-static void put_rrset(const struct cluster_hit *hit, const struct place *place, uint32_t random,
-	struct reply *reply)
+/* An apex's NS names end in a pointer to the question. Where the apex is an
+ * alias's target they must not: a reverse zone's names are whole. */
+static struct cluster_hit apex_whole(const struct view *view, const struct cluster_hit *hit)
+{
+	const struct entry *entry =
+		atomic_load_explicit(&view->compile.apex[APEX_REVERSE], memory_order_acquire);
+	struct cluster_hit out = *hit;
+
+	out.answer = entry_answer(entry, SLOT_NAME);
+	out.count = out.answer->count;
+	out.glue[0] = entry_answer(entry, SLOT_A);
+	out.glue[1] = entry_answer(entry, SLOT_AAAA);
+	return out;
+}
+
+static void put_rrset(const struct view *view, const struct cluster_hit *hit,
+	const struct place *place, uint32_t random, struct reply *reply)
 {
 	const uint16_t from = reply->len;
+	struct cluster_hit whole;
 
+	if (hit->answer->type == TYPE_NS && place->at != DNS_HEADER_LEN) {
+		whole = apex_whole(view, hit);
+		hit = &whole;
+	}
 	answer_put(hit->answer, hit->first, hit->count, random, reply, REPLY_ANSWER);
-	owners_move(reply, from, hit->answer, place->at);
+	owners_move(reply, from, place->at);
 	for (unsigned i = 0; i < 2; i++) {
 		if (hit->glue[i])
 			answer_put(hit->glue[i], 0, hit->glue[i]->count, random, reply,
@@ -319,7 +342,7 @@ static void put_found(const struct view *view, const struct cluster_hit *hit,
 			view->ttl_s, reply, REPLY_ANSWER);
 		break;
 	case HIT_RRSET:
-		put_rrset(hit, place, random, reply);
+		put_rrset(view, hit, place, random, reply);
 		break;
 	case HIT_ADDRESSES:
 		put_addresses(view, hit, place, random, reply);
@@ -331,7 +354,7 @@ static void put_found(const struct view *view, const struct cluster_hit *hit,
 		put_address(view, reply, REPLY_ANSWER, place->at, hit->family, hit->addr);
 		break;
 	case HIT_REVERSE:
-		ptr_each(view, hit->family, hit->addr, put_ptr, &ptr);
+		ptr_each(view, hit, put_ptr, &ptr);
 		break;
 	}
 }

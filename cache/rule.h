@@ -25,6 +25,11 @@ struct rule_config {
 	const struct name *primary; /* the first forward zone */
 	uint8_t zone_max;           /* wire bytes of the longest forward zone */
 	bool reverse;               /* there are reverse zones: keep addresses findable */
+	bool strict;                /* no name in a namespace that is not known */
+	bool ignore_empty;          /* no name for a ClusterIP Service without endpoints */
+	/* Called when an object is compiled that cannot say what it wants to. */
+	void (*tell)(void *ctx, const struct object *object, const char *why);
+	void *tell_ctx;
 };
 
 /* One owner on its way through the rules. */
@@ -37,6 +42,7 @@ struct rule_run {
 	bool absent;                 /* a rule says: this owner has no name at all */
 	bool holds_own;              /* one of our own addresses is an endpoint */
 	uint64_t refused;            /* names left out as invalid, added up */
+	const char *why;             /* something the object\'s owner should know; NULL: nothing */
 };
 
 typedef void rule_fn(struct rule_run *run);

@@ -258,6 +258,8 @@ void rule_endpoint(struct rule_run *run)
 		return;
 	ports_builder_reset(run->ports);
 	collect(run);
+	if (!draft->item_count && run->kind == ENTRY_CLUSTER_IP && run->config->ignore_empty)
+		run->absent = true;
 	draft_sort_by_address(draft->items, draft->item_count);
 	while (v4 < draft->item_count && draft->items[v4].family == 4)
 		v4++;

@@ -31,8 +31,13 @@ static void put_alias(struct rule_run *run)
 	unsigned char addr[16];
 	struct name target;
 
-	if (!text || inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1 ||
-		name_from_text(text, strlen(text), &target) || target.labels == 0) {
+	if (!text || inet_pton(AF_INET, text, addr) == 1 || inet_pton(AF_INET6, text, addr) == 1)
+		run->why = "externalName is an address and must be a name, so the Service has no "
+			   "records; for an address make a Service without selector and give it "
+			   "an EndpointSlice";
+	else if (name_from_text(text, strlen(text), &target) || target.labels == 0)
+		run->why = "externalName is no DNS name, so the Service has no records";
+	if (run->why) {
 		run->absent = true;
 		run->refused++;
 		return;

@@ -203,6 +203,30 @@ struct space *store_take_space(struct store *store)
 	return space;
 }
 
+struct space_visit {
+	struct store *store;
+	const struct space *space;
+};
+
+static void owner_visit(void *user, struct table_link *link)
+{
+	const struct space_visit *visit = user;
+	struct owner *owner = RECORD(link, owner);
+
+	if (owner->space == visit->space)
+		store_mark_owner(visit->store, owner);
+}
+
+static void space_known(struct store *store, struct space *space, bool known)
+{
+	struct space_visit visit = {store, space};
+
+	space->known = known;
+	store_mark_space(store, space);
+	if (store->strict)
+		table_each(&store->owners, owner_visit, &visit);
+}
+
 /* Nothing but the name is of interest, so the object itself is not kept. */
 static int namespace_upsert(struct store *store, struct object *object)
 {
@@ -224,18 +248,16 @@ static int namespace_upsert(struct store *store, struct object *object)
 	space->generation = store->kinds[KIND_NAMESPACE].generation;
 	if (space->known)
 		return 0;
-	space->known = true;
+	space_known(store, space, true);
 	store->kinds[KIND_NAMESPACE].count++;
-	store_mark_space(store, space);
 	note_change(store, KIND_NAMESPACE, version);
 	return 0;
 }
 
 static void namespace_drop(struct store *store, struct space *space, uint64_t version)
 {
-	space->known = false;
+	space_known(store, space, false);
 	store->kinds[KIND_NAMESPACE].count--;
-	store_mark_space(store, space);
 	note_change(store, KIND_NAMESPACE, version);
 }
 

@@ -80,6 +80,7 @@ struct store {
 	struct space *dirty_spaces;
 	struct store_kind kinds[KIND_COUNT];
 	const char *const *namespaces; /* NULL-terminated; NULL: all */
+	bool strict;                   /* a namespace that comes or goes dirties what is in it */
 	uint64_t endpoints;
 	uint64_t refused; /* objects without a valid name, since the start */
 	uint64_t bytes;   /* of objects and records, tables left out */

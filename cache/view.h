@@ -26,6 +26,7 @@ struct view {
 	atomic_uint gates;
 	_Atomic uint32_t serial;
 	uint32_t ttl_s, negative_ttl_s;
+	unsigned names_need; /* KIND_BITs without which nothing below svc is said */
 	enum cluster_pods pods;
 	size_t zone_count;
 	struct zone *zones;

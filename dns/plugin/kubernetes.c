@@ -42,6 +42,7 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 {
 	struct kubernetes *kubernetes = instance;
 	struct cluster_hit hit;
+	struct name outside;
 	int zone = cluster_zone(kubernetes->cluster, txn->query);
 
 	if (zone < 0)
@@ -53,7 +54,9 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 	cluster_find(kubernetes->cluster, zone, txn->query, &hit);
 	if (hit.verdict == CLUSTER_NXDOMAIN && falls_through(kubernetes, txn->query))
 		return PLUGIN_NEXT;
-	cluster_put(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply);
+	/* What lies outside is a resolver's business; without one the alias is all
+	 * there is to say. */
+	cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply, &outside);
 	return PLUGIN_DONE;
 }
 

@@ -286,6 +286,7 @@ static void do_ask(struct scenario *s, char *rest)
 	struct query query;
 	struct reply reply;
 	struct cluster_hit hit;
+	struct name outside;
 	size_t len = question_make(s, name, type ? type : "", size, packet);
 	int zone;
 
@@ -298,7 +299,7 @@ static void do_ask(struct scenario *s, char *rest)
 		die(s, "no zone holds this name");
 	epoch_online();
 	cluster_find(s->cluster, zone, &query, &hit);
-	cluster_put(s->cluster, &hit, s->line * 2654435761u, &reply);
+	cluster_answer(s->cluster, &hit, s->line * 2654435761u, &reply, &outside);
 	epoch_offline();
 	s->reply_len = reply_end(&reply);
 	s->expected = (struct expected){

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "chase.h"
+
+#include <string.h>
+
+#include "dns/wire/type.h"
+#include "lookup.h"
+
+static bool is_alias(const struct cluster_hit *hit)
+{
+	return hit->verdict == CLUSTER_FOUND && hit->kind == HIT_RRSET &&
+	       hit->answer->type == TYPE_CNAME;
+}
+
+/* The target of the alias that was just written: a question of its own, for a name
+ * that lies at the end of the message. Its length is that of the rdata. */
+static bool target_read(const struct cluster_hit *hit, const struct query *asked,
+	const struct reply *reply, struct query *out, uint16_t *at)
+{
+	const uint8_t *rr = hit->answer->rr + ANSWER_HEAD;
+	const size_t len = hit->answer->bytes - ANSWER_HEAD;
+	size_t offset[NAME_MAX_LABELS];
+	size_t labels = 0;
+
+	*at = (uint16_t)(reply->len - len);
+	if (*at > 0x3fff - NAME_MAX_LEN)
+		return false;
+	*out = (struct query){
+		.qtype = asked->qtype, .qclass = asked->qclass, .name_len = (uint8_t)len};
+	name_lower(out->name, rr, len);
+	out->asked = reply->buf + *at;
+	for (size_t i = 0; out->name[i]; i += 1u + out->name[i])
+		offset[labels++] = i;
+	out->labels = (uint8_t)labels;
+	out->label_at[0] = (uint8_t)(len - 1);
+	for (size_t i = 0; i < labels; i++)
+		out->label_at[labels - i] = (uint8_t)offset[i];
+	return true;
+}
+
+static void outside_set(const struct query *target, struct name *outside)
+{
+	outside->len = target->name_len;
+	outside->labels = target->labels;
+	memcpy(outside->wire, target->name, target->name_len);
+}
+
+/* More links than a chain may have, or a loop: RFC 1034 section 5.2.2 leaves the
+ * bound to us. */
+static void too_long(struct reply *reply)
+{
+	reply->rcode = RCODE_SERVFAIL;
+}
+
+bool chase_put(const struct view *view, const struct cluster_hit *hit, uint32_t random,
+	struct reply *reply, struct name *outside)
+{
+	struct place place = {reply->query, DNS_HEADER_LEN};
+	struct query targets[2];
+	struct cluster_hit next;
+
+	put_hit(view, hit, &place, random, reply);
+	if (reply->query->qtype == TYPE_CNAME || reply->query->qtype == TYPE_ANY)
+		return false;
+	for (unsigned links = 1; is_alias(hit) && !reply->full; links++) {
+		struct query *target = &targets[links % 2];
+		int zone;
+
+		if (!target_read(hit, place.query, reply, target, &place.at))
+			break;
+		place.query = target;
+		zone = lookup_zone(view, target);
+		if (zone < 0) {
+			outside_set(target, outside);
+			return true;
+		}
+		if (links > CHASE_MAX) {
+			too_long(reply);
+			return false;
+		}
+		lookup_find(view, zone, target, &next);
+		hit = &next;
+		put_hit(view, hit, &place, random, reply);
+	}
+	return false;
+}
