@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "ask.h"
+
+#define ZONE ".cluster.local"
+
+static struct ask *asker;
+static struct ask_cluster c;
+
+static int setup(void **state)
+{
+	(void)state;
+	asker = ask_new();
+	return 0;
+}
+
+static void make(struct cluster_config config)
+{
+	config.ttl_s = 30;
+	c = ask_cluster_of(config);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ask_free(asker);
+	cluster_free(c.cluster);
+	return 0;
+}
+
+static void expect_at(int line, const char *name, const char *type, const char *wanted)
+{
+	const char *got = ask(asker, c.cluster, name, type);
+
+	if (strcmp(got, wanted) != 0)
+		fail_msg("line %d: %s %s: %s, wanted %s", line, name, type, got, wanted);
+}
+#define expect(name, type, wanted) expect_at(__LINE__, name, type, wanted)
+
+static void service(const char *name, enum service_type type, const char *what, const char *ports)
+{
+	put(&c, make_service_ports("shop", name, 2, type, what, ports));
+	settle(&c);
+}
+
+static void slice(const char *name, const char *of, const char *endpoints, const char *ports)
+{
+	put(&c, make_slice_ports("shop", name, of, 3, endpoints, ports));
+	settle(&c);
+}
+
+static void selected_namespaces(void **state)
+{
+	(void)state;
+	make((struct cluster_config){.namespaces_selected = true});
+	complete_all(&c);
+	service("web", SERVICE_CLUSTER_IP, "10.9.0.1", "80:http:TCP");
+	slice("web-1", "web", "10.1.0.1", "80:http:TCP");
+	/* The namespace has not come: it is not selected, or not yet. */
+	expect("web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
+	expect("1.0.1.10.in-addr.arpa", "PTR", "NXDOMAIN");
+	put(&c, make_namespace("shop", 5));
+	settle(&c);
+	expect("web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	expect("_http._tcp.web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	expect("shop.svc" ZONE, "A", "NODATA");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NOERROR PTR web.shop.svc.cluster.local.");
+	/* It loses its label: gone from the list, with all that is in it. */
+	take(&c, KIND_NAMESPACE, "", "shop", 6);
+	settle(&c);
+	expect("web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
+	put(&c, make_namespace("shop", 7));
+	settle(&c);
+	c.sink.begin_replace(c.sink.ctx, KIND_NAMESPACE);
+	c.sink.end_replace(c.sink.ctx, KIND_NAMESPACE, 8);
+	settle(&c);
+	expect("web.shop.svc" ZONE, "A", "NXDOMAIN");
+}
+
+static void no_endpoints(void **state)
+{
+	(void)state;
+	make((struct cluster_config){.no_endpoints = true});
+	complete(&c, KIND_NAMESPACE, 1);
+	complete(&c, KIND_SERVICE, 1);
+	service("web", SERVICE_CLUSTER_IP, "10.9.0.1", "80:http:TCP");
+	service("db", SERVICE_HEADLESS, "", "80:http:TCP");
+	expect("web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	expect("_http._tcp.web.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 100 80 web.shop.svc.cluster.local.");
+	expect("db.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("10-1-0-1.web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NOERROR PTR web.shop.svc.cluster.local.");
+	expect("1.0.1.10.in-addr.arpa", "PTR", "NXDOMAIN");
+}
+
+static void ignore_empty(void **state)
+{
+	(void)state;
+	make((struct cluster_config){.ignore_empty = true});
+	complete(&c, KIND_NAMESPACE, 1);
+	complete(&c, KIND_SERVICE, 1);
+	service("web", SERVICE_CLUSTER_IP, "10.9.0.1", "80:http:TCP");
+	service("cdn", SERVICE_EXTERNAL_NAME, "example.org", "");
+	/* Whether it is empty is not known yet. */
+	expect("web.shop.svc" ZONE, "A", "SERVFAIL");
+	expect("nobody.shop.svc" ZONE, "A", "SERVFAIL");
+	complete(&c, KIND_SLICE, 1);
+	expect("web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("_http._tcp.web.shop.svc" ZONE, "SRV", "NXDOMAIN");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
+	expect("cdn.shop.svc" ZONE, "A", "NOERROR CNAME example.org.");
+	expect("shop.svc" ZONE, "A", "NODATA");
+	slice("web-1", "web", "10.1.0.1", "");
+	expect("web.shop.svc" ZONE, "A", "NOERROR A 10.9.0.1");
+	slice("web-1", "web", "", "");
+	expect("web.shop.svc" ZONE, "A", "NXDOMAIN");
+}
+
+static void negative_ttl(void **state)
+{
+	(void)state;
+	make((struct cluster_config){.own = NULL});
+	complete_all(&c);
+	ask(asker, c.cluster, "x.shop.svc" ZONE, "A");
+	assert_int_equal(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_authority(asker->pkt), 0)), 5);
+	/* At the apex the SOA keeps its own. */
+	ask(asker, c.cluster, "cluster.local", "SOA");
+	assert_int_equal(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_answer(asker->pkt), 0)), 30);
+}
+
+static char told[400];
+static unsigned told_count;
+
+static void note(void *user, const struct watch_event *event)
+{
+	(void)user;
+	snprintf(told, sizeof told, "%u %u %s/%s %s", event->type, event->kind, event->ns,
+		event->name, event->detail);
+	told_count++;
+}
+
+static void an_address_is_no_alias(void **state)
+{
+	char wanted[100];
+
+	(void)state;
+	make((struct cluster_config){.own = NULL});
+	c.sink = cluster_sink(c.cluster, note, NULL);
+	told_count = 0;
+	complete_all(&c);
+	service("old", SERVICE_EXTERNAL_NAME, "192.0.2.1", "");
+	snprintf(wanted, sizeof wanted, "%u %u shop/old externalName is an address",
+		WATCH_OBJECT_REFUSED, KIND_SERVICE);
+	assert_memory_equal(told, wanted, strlen(wanted));
+	assert_int_equal(told_count, 1);
+	expect("old.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("old.shop.svc" ZONE, "CNAME", "NXDOMAIN");
+	/* Told again only when it changes. */
+	service("old", SERVICE_EXTERNAL_NAME, "192.0.2.1", "");
+	service("new", SERVICE_EXTERNAL_NAME, "example.org", "");
+	assert_int_equal(told_count, 1);
+	service("old", SERVICE_EXTERNAL_NAME, "2001:db8::1", "");
+	assert_int_equal(told_count, 2);
+	service("root", SERVICE_EXTERNAL_NAME, ".", "");
+	assert_int_equal(told_count, 3);
+	expect("root.shop.svc" ZONE, "A", "NXDOMAIN");
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(selected_namespaces),
+		CASE(no_endpoints),
+		CASE(ignore_empty),
+		CASE(negative_ttl),
+		CASE(an_address_is_no_alias),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
