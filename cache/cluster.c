@@ -293,6 +293,11 @@ int cluster_zone(const struct cluster *cluster, const struct query *query)
 	return lookup_zone(&cluster->view, query);
 }
 
+bool cluster_zone_is_reverse(const struct cluster *cluster, int zone)
+{
+	return cluster->view.zones[zone].reverse;
+}
+
 void cluster_find(
 	const struct cluster *cluster, int zone, const struct query *query, struct cluster_hit *out)
 {

@@ -77,6 +77,8 @@ struct sink cluster_sink(struct cluster *cluster,
 /* The index of the longest zone that holds the question's name; -1: none. */
 int cluster_zone(const struct cluster *cluster, const struct query *query);
 
+bool cluster_zone_is_reverse(const struct cluster *cluster, int zone);
+
 /* Find what the cluster says to the question (class IN is not looked at).
  * zone: from cluster_zone(). No allocation, no lock. */
 void cluster_find(const struct cluster *cluster, int zone, const struct query *query,

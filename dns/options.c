@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct flag {
 	const char *name;
 	bool takes_value;
+	const char *wanted; /* what its value is */
 	/* value is NULL for a flag that takes none. */
 	int (*set)(struct options *options, const char *value);
 };
@@ -45,6 +47,23 @@ static int set_quiet(struct options *options, const char *value)
 	return 0;
 }
 
+/* These are the environment's variables by another name (plugin/kubernetes.h). */
+static int set_manifests(struct options *options, const char *value)
+{
+	(void)options;
+	return *value ? setenv("BINNACLE_KUBERNETES_MANIFESTS", value, 1) : -EINVAL;
+}
+
+static int set_negative_ttl(struct options *options, const char *value)
+{
+	int64_t ttl_s;
+
+	(void)options;
+	if (value_number(value, 0, 3600, &ttl_s) < 0)
+		return -EINVAL;
+	return setenv("BINNACLE_KUBERNETES_NEGATIVE_TTL", value, 1);
+}
+
 static int set_version(struct options *options, const char *value)
 {
 	(void)value;
@@ -67,15 +86,18 @@ static int set_help(struct options *options, const char *value)
 }
 
 static const struct flag flag_table[] = {
-	{"conf", true, set_conf},
-	{"dns.port", true, set_port},
-	{"h", false, set_help},
-	{"help", false, set_help},
-	{"p", true, set_port},
-	{"pidfile", true, set_pidfile},
-	{"plugins", false, set_plugins},
-	{"quiet", false, set_quiet},
-	{"version", false, set_version},
+	{"conf", true, "a file name", set_conf},
+	{"dns.port", true, "a port number (1 to 65535)", set_port},
+	{"h", false, NULL, set_help},
+	{"help", false, NULL, set_help},
+	{"kubernetes.manifests", true, "a list of paths", set_manifests},
+	{"kubernetes.negative_ttl", true, "a whole number of seconds from 0 to 3600",
+		set_negative_ttl},
+	{"p", true, "a port number (1 to 65535)", set_port},
+	{"pidfile", true, "a file name", set_pidfile},
+	{"plugins", false, NULL, set_plugins},
+	{"quiet", false, NULL, set_quiet},
+	{"version", false, NULL, set_version},
 };
 #define FLAG_COUNT (sizeof flag_table / sizeof *flag_table)
 
@@ -84,6 +106,8 @@ const char *options_help(void)
 	return "usage: binnacle [-conf FILE] [-dns.port N] [-pidfile FILE] [-quiet]\n"
 	       "  -conf FILE      the Corefile to read (default ./Corefile; stdin reads a pipe)\n"
 	       "  -dns.port N     port for server blocks that name none (default 53); also -p\n"
+	       "  -kubernetes.manifests PATHS      for kubernetes without 'manifests'\n"
+	       "  -kubernetes.negative_ttl SECONDS for kubernetes without 'negative_ttl'\n"
 	       "  -pidfile FILE   write the process number there\n"
 	       "  -plugins        list the plugins and leave\n"
 	       "  -quiet          say nothing at the start\n"
@@ -147,7 +171,7 @@ static int flag_read(struct options *options, char **argv, char *err)
 	}
 	if (flag->set(options, value) < 0) {
 		snprintf(err, OPTIONS_ERROR_MAX, "flag -%s: '%.100s' is not %s", flag->name, value,
-			flag->set == set_port ? "a port number (1 to 65535)" : "a file name");
+			flag->wanted);
 		return -EINVAL;
 	}
 	return took;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define OWN_MAX 64
 
@@ -23,7 +24,16 @@ struct kubernetes {
 	struct kubernetes_options options;
 	struct cluster *cluster;
 	struct watch *watch;
+	int64_t started_ms; /* CLOCK_MONOTONIC */
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static bool falls_through(const struct kubernetes *kubernetes, const struct query *query)
 {
@@ -36,6 +46,13 @@ static bool falls_through(const struct kubernetes *kubernetes, const struct quer
 			return true;
 	}
 	return false;
+}
+
+/* A reverse name may be anybody's: it is not held back for longer than CoreDNS
+ * would wait at its start. */
+static bool waited_long(const struct kubernetes *kubernetes)
+{
+	return now_ms() - kubernetes->started_ms >= kubernetes->options.startup_timeout_ms;
 }
 
 static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
@@ -53,6 +70,9 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 	}
 	cluster_find(kubernetes->cluster, zone, txn->query, &hit);
 	if (hit.verdict == CLUSTER_NXDOMAIN && falls_through(kubernetes, txn->query))
+		return PLUGIN_NEXT;
+	if (hit.verdict == CLUSTER_UNSYNCED && cluster_zone_is_reverse(kubernetes->cluster, zone) &&
+		falls_through(kubernetes, txn->query) && waited_long(kubernetes))
 		return PLUGIN_NEXT;
 	/* What lies outside is a resolver's business; without one the alias is all
 	 * there is to say. */
@@ -143,6 +163,9 @@ static int kubernetes_setup(
 		.namespaces = (const char *const *)kubernetes->options.namespaces,
 		.own = own,
 		.own_count = own_addresses(own),
+		.namespaces_selected = kubernetes->options.namespace_labels != NULL,
+		.no_endpoints = kubernetes->options.no_endpoints,
+		.ignore_empty = kubernetes->options.ignore_empty,
 	};
 	rc = cluster_new(&config, &kubernetes->cluster);
 	if (rc < 0) {
@@ -151,11 +174,21 @@ static int kubernetes_setup(
 				      : "out of memory");
 		goto fail;
 	}
+	kubernetes->started_ms = now_ms();
 	*instance = kubernetes;
 	return 0;
 fail:
 	kubernetes_free(kubernetes);
 	return rc;
+}
+
+static unsigned kinds_of(const struct kubernetes_options *options)
+{
+	unsigned kinds = KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE);
+
+	if (!options->no_endpoints)
+		kinds |= KIND_BIT(KIND_SLICE);
+	return kinds;
 }
 
 static int kubernetes_start(void *instance, const struct plugin_host *host,
@@ -167,8 +200,10 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 	char agent[64], why[COREFILE_ERROR_MAX - 32];
 	struct watch_config config = {
 		.source = options->source,
-		.kinds = KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE),
+		.kinds = kinds_of(options),
 		.label_selector = options->labels,
+		.namespace_selector = options->namespace_labels,
+		.endpoint_pod_names = options->endpoint_pod_names,
 		.user_agent = agent,
 		.endpoint = options->endpoint,
 		.tls_cert = options->tls_cert,

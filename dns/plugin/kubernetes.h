@@ -25,19 +25,33 @@ struct kubernetes_options {
 	enum watch_source source;
 	char *endpoint, *tls_cert, *tls_key, *tls_ca;
 	char *kubeconfig, *context;
-	char *labels;
-	char **manifests; /* NULL-terminated */
+	char *labels, *namespace_labels;
+	char **manifests;                         /* NULL-terminated */
+	bool manifests_given, negative_ttl_given; /* in the Corefile */
+	bool endpoint_pod_names, no_endpoints, ignore_empty;
+	int64_t startup_timeout_ms;
 };
 
 #define KUBERNETES_TTL_DEFAULT 5
 #define KUBERNETES_TTL_MAX     3600
 /* A name asked too early is not denied for long. */
-#define KUBERNETES_NEGATIVE_TTL_DEFAULT 5
+#define KUBERNETES_NEGATIVE_TTL_DEFAULT       5
+#define KUBERNETES_STARTUP_TIMEOUT_DEFAULT_MS 5000
 
 /* Read the directive's line and body. 0 or -EINVAL/-ENOMEM with err. */
 int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_options *out,
 	char err[COREFILE_ERROR_MAX]);
 void kubernetes_options_free(struct kubernetes_options *options);
+
+/* Our own options can also come from the environment, because CoreDNS would not
+ * start with a Corefile that has them:
+ *
+ *	BINNACLE_KUBERNETES_MANIFESTS      paths, divided by blanks
+ *	BINNACLE_KUBERNETES_NEGATIVE_TTL   seconds
+ *
+ * They count for every `kubernetes` that does not say it itself (manifests: nor
+ * where else its objects come from). As above; err names the variable. */
+int kubernetes_environment_read(struct kubernetes_options *options, char err[COREFILE_ERROR_MAX]);
 
 /* Say in the log what a watch told. complete: the event's kind has had a first
  * list, so that nothing is held back for it. Control loop's thread. */

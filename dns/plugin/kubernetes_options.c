@@ -5,6 +5,7 @@
 #include "kubernetes.h"
 
 #include "dns/corefile/value.h"
+#include "dns/observe/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,9 +19,16 @@ struct option {
 		struct kubernetes_options *options, const struct corefile_line *line, char *err);
 };
 
-static const char *const options_absent[] = {"endpoint_pod_names", "noendpoints", "ignore",
-	"multicluster", "zonal", "startup_timeout", "namespace_labels", "apiserver_qps",
-	"apiserver_burst", "apiserver_max_inflight", "upstream", "resyncperiod", "transfer", NULL};
+static const char *const options_absent[] = {"multicluster", "zonal", NULL};
+
+/* CoreDNS had them once; old Corefiles still do. */
+static const struct {
+	const char *name, *why;
+} options_dropped[] = {
+	{"resyncperiod", "the API server's watch says what has changed"},
+	{"transfer", "zone transfers are a directive of their own"},
+	{"upstream", "targets of ExternalName Services are looked up by the server itself"},
+};
 
 static int out_of_memory(char *err, const struct corefile_token *at)
 {
@@ -123,8 +131,8 @@ static int read_namespaces(
 	return strings_add(&options->namespaces, line, err);
 }
 
-static int read_labels(
-	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+/* A label selector: the arguments joined by blanks. */
+static int selector_set(char **to, const struct corefile_line *line, char *err)
 {
 	char why[256];
 	size_t len = 1;
@@ -140,10 +148,96 @@ static int read_labels(
 		if (i + 1 < line->token_count)
 			strcat(text, " ");
 	}
-	free(options->labels);
-	options->labels = text;
+	free(*to);
+	*to = text;
 	if (watch_selector_check(text, why, sizeof why) < 0)
-		return corefile_error(err, &line->tokens[1], "labels: %s", why);
+		return corefile_error(err, &line->tokens[1], "%s: %s", line->tokens[0].text, why);
+	return 0;
+}
+
+static int read_labels(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	return selector_set(&options->labels, line, err);
+}
+
+static int read_namespace_labels(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	return selector_set(&options->namespace_labels, line, err);
+}
+
+static int read_endpoint_pod_names(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	(void)line;
+	(void)err;
+	options->endpoint_pod_names = true;
+	return 0;
+}
+
+static int read_noendpoints(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	(void)line;
+	(void)err;
+	options->no_endpoints = true;
+	return 0;
+}
+
+/* A bare `ignore` is passed over, as in CoreDNS. */
+static int read_ignore(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	if (line->token_count == 1)
+		return 0;
+	if (strcmp(line->tokens[1].text, "empty_service") != 0)
+		return corefile_error(err, &line->tokens[1],
+			"ignore: the one thing that can be ignored is 'empty_service', not '%s'",
+			line->tokens[1].text);
+	options->ignore_empty = true;
+	return 0;
+}
+
+static int read_startup_timeout(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	if (value_duration_ms(line->tokens[1].text, &options->startup_timeout_ms) < 0 ||
+		options->startup_timeout_ms < 0)
+		return corefile_error(err, &line->tokens[1],
+			"startup_timeout must be a duration such as 5s, not '%s'",
+			line->tokens[1].text);
+	return 0;
+}
+
+static int read_negative_ttl(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int64_t ttl_s;
+
+	if (value_number(line->tokens[1].text, 0, KUBERNETES_TTL_MAX, &ttl_s) < 0)
+		return corefile_error(err, &line->tokens[1],
+			"negative_ttl must be a whole number of seconds from 0 to %d, not '%s'",
+			KUBERNETES_TTL_MAX, line->tokens[1].text);
+	options->negative_ttl_s = (uint32_t)ttl_s;
+	options->negative_ttl_given = true;
+	return 0;
+}
+
+/* Limits of CoreDNS's client. A watch costs one request at a time for each kind,
+ * so there is nothing to limit; the values are checked all the same. */
+static int read_limit(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	const char *text = line->tokens[1].text;
+	char *end = NULL;
+	const double value = strtod(text, &end);
+
+	(void)options;
+	if (end == text || *end || !(value >= 0) || value > 1e9)
+		return corefile_error(err, &line->tokens[1],
+			"%s must be a number that is not negative, not '%s'", line->tokens[0].text,
+			text);
 	return 0;
 }
 
@@ -215,17 +309,27 @@ static int read_pods(
 static int read_manifests(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
 {
+	options->manifests_given = true;
 	return strings_add(&options->manifests, line, err);
 }
 
 static const struct option option_table[] = {
+	{"apiserver_burst", 1, 1, "apiserver_burst NUMBER", read_limit},
+	{"apiserver_max_inflight", 1, 1, "apiserver_max_inflight NUMBER", read_limit},
+	{"apiserver_qps", 1, 1, "apiserver_qps NUMBER", read_limit},
 	{"endpoint", 1, 64, "endpoint URL", read_endpoint},
+	{"endpoint_pod_names", 0, 0, "endpoint_pod_names", read_endpoint_pod_names},
 	{"fallthrough", 0, 64, "fallthrough [ZONE...]", read_fallthrough},
+	{"ignore", 0, 1, "ignore empty_service", read_ignore},
 	{"kubeconfig", 1, 2, "kubeconfig FILE [CONTEXT]", read_kubeconfig},
 	{"labels", 1, 64, "labels SELECTOR", read_labels},
 	{"manifests", 1, 64, "manifests PATH...", read_manifests},
+	{"namespace_labels", 1, 64, "namespace_labels SELECTOR", read_namespace_labels},
 	{"namespaces", 1, 1024, "namespaces NAMESPACE...", read_namespaces},
+	{"negative_ttl", 1, 1, "negative_ttl SECONDS", read_negative_ttl},
+	{"noendpoints", 0, 0, "noendpoints", read_noendpoints},
 	{"pods", 1, 1, "pods disabled|insecure|verified", read_pods},
+	{"startup_timeout", 1, 1, "startup_timeout DURATION", read_startup_timeout},
 	{"tls", 3, 3, "tls CERT KEY CACERT", read_tls},
 	{"ttl", 1, 1, "ttl SECONDS", read_ttl},
 };
@@ -252,6 +356,19 @@ static int option_refuse(const struct corefile_token *name, char *err)
 	return corefile_error(err, name, "kubernetes: unknown option '%s'", name->text);
 }
 
+static bool option_was_dropped(const struct corefile_token *name)
+{
+	for (size_t i = 0; i < sizeof options_dropped / sizeof *options_dropped; i++) {
+		if (strcmp(options_dropped[i].name, name->text) != 0)
+			continue;
+		log_write(LOG_WARNING, "kubernetes",
+			"%s:%u:%u: '%s' is no longer an option and is ignored: %s", name->file,
+			name->line, name->col, name->text, options_dropped[i].why);
+		return true;
+	}
+	return false;
+}
+
 static int option_read(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
 {
@@ -267,6 +384,8 @@ static int option_read(
 			return corefile_error(err, name, "kubernetes: write '%s'", option->syntax);
 		return option->read(options, line, err);
 	}
+	if (option_was_dropped(name))
+		return 0;
 	return option_refuse(name, err);
 }
 
@@ -308,10 +427,8 @@ static int zones_read(const struct plugin_site *site, struct kubernetes_options 
 		"'kubernetes cluster.local in-addr.arpa ip6.arpa'");
 }
 
-/* Which of the ways to the objects is meant; they exclude each other only where
- * one would be ignored without a word. */
-static int source_choose(
-	struct kubernetes_options *options, const struct corefile_token *at, char *err)
+static int contradictions_refuse(
+	const struct kubernetes_options *options, const struct corefile_token *at, char *err)
 {
 	if (options->manifests && (options->kubeconfig || options->endpoint))
 		return corefile_error(err, at,
@@ -319,15 +436,25 @@ static int source_choose(
 			"either it or 'kubeconfig'/'endpoint'");
 	if (options->tls_cert && !options->endpoint && !options->kubeconfig)
 		return corefile_error(err, at, "kubernetes: 'tls' needs 'endpoint URL' beside it");
-	if (options->manifests)
-		options->source = WATCH_MANIFESTS;
-	else if (options->kubeconfig)
-		options->source = WATCH_KUBECONFIG;
-	else if (options->endpoint)
-		options->source = WATCH_ENDPOINT;
-	else
-		options->source = WATCH_IN_CLUSTER;
+	if (options->namespaces && options->namespace_labels)
+		return corefile_error(err, at,
+			"kubernetes: 'namespaces' and 'namespace_labels' exclude each other; take "
+			"one of them out");
+	if (options->no_endpoints && options->ignore_empty)
+		return corefile_error(err, at,
+			"kubernetes: without endpoints every Service is empty; take out either "
+			"'noendpoints' or 'ignore empty_service'");
 	return 0;
+}
+
+/* Which of the ways to the objects is meant. */
+static enum watch_source source_choose(const struct kubernetes_options *options)
+{
+	if (options->manifests)
+		return WATCH_MANIFESTS;
+	if (options->kubeconfig)
+		return WATCH_KUBECONFIG;
+	return options->endpoint ? WATCH_ENDPOINT : WATCH_IN_CLUSTER;
 }
 
 int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_options *out,
@@ -336,6 +463,7 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 	struct kubernetes_options options = {
 		.ttl_s = KUBERNETES_TTL_DEFAULT,
 		.negative_ttl_s = KUBERNETES_NEGATIVE_TTL_DEFAULT,
+		.startup_timeout_ms = KUBERNETES_STARTUP_TIMEOUT_DEFAULT_MS,
 	};
 	const struct corefile_line *line = site->lines[0];
 	int rc;
@@ -347,7 +475,10 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 	for (size_t i = 0; i < line->body_count && rc == 0; i++)
 		rc = option_read(&options, &line->body[i], err);
 	if (rc == 0)
-		rc = source_choose(&options, &line->tokens[0], err);
+		rc = kubernetes_environment_read(&options, err);
+	if (rc == 0)
+		rc = contradictions_refuse(&options, &line->tokens[0], err);
+	options.source = source_choose(&options);
 	if (options.negative_ttl_s > options.ttl_s)
 		options.negative_ttl_s = options.ttl_s;
 	if (rc < 0) {
@@ -371,4 +502,5 @@ void kubernetes_options_free(struct kubernetes_options *options)
 	free(options->kubeconfig);
 	free(options->context);
 	free(options->labels);
+	free(options->namespace_labels);
 }

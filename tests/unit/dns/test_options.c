@@ -75,6 +75,23 @@ static void test_actions(void **state)
 	assert_non_null(strstr(options_help(), "-dns.port"));
 }
 
+/* Our own options of kubernetes are the environment's by another name. */
+static void test_kubernetes_flags(void **state)
+{
+	struct options options;
+	char err[OPTIONS_ERROR_MAX];
+
+	(void)state;
+	assert_int_equal(
+		read_flags(FLAGS("-kubernetes.manifests", "a b", "--kubernetes.negative_ttl=2"),
+			&options, err),
+		0);
+	assert_string_equal(getenv("BINNACLE_KUBERNETES_MANIFESTS"), "a b");
+	assert_string_equal(getenv("BINNACLE_KUBERNETES_NEGATIVE_TTL"), "2");
+	unsetenv("BINNACLE_KUBERNETES_MANIFESTS");
+	unsetenv("BINNACLE_KUBERNETES_NEGATIVE_TTL");
+}
+
 static void test_mistakes_say_what_to_do(void **state)
 {
 	const struct {
@@ -87,6 +104,8 @@ static void test_mistakes_say_what_to_do(void **state)
 		{FLAGS("-zzzzzzzz"), "-help"},
 		{FLAGS("-conf"), "needs a value"},
 		{FLAGS("-conf="), "not a file name"},
+		{FLAGS("-kubernetes.negative_ttl", "x"), "seconds from 0 to 3600"},
+		{FLAGS("-kubernetes.manifests="), "not a list of paths"},
 		{FLAGS("-p", "0"), "port number"},
 		{FLAGS("-p", "65536"), "port number"},
 		{FLAGS("-dns.port", "fifty"), "port number"},
@@ -111,6 +130,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_spelling),
 		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_kubernetes_flags),
 		cmocka_unit_test(test_mistakes_say_what_to_do),
 	};
 

@@ -118,6 +118,28 @@ static void stop(struct world *world)
 	assert_int_equal(world->stopped, 1);
 }
 
+/* A reverse name may be anybody's: it is held back until startup_timeout is over. */
+static void test_reverse_names_before_the_lists(void **state)
+{
+	struct world *world = *state;
+	char body[256], err[COREFILE_ERROR_MAX] = "";
+	struct reply reply;
+
+	snprintf(body, sizeof body, "manifests %s\nfallthrough in-addr.arpa\nstartup_timeout 0s",
+		world->dir);
+	assert_int_equal(setup_plugin(world, body, err), 0);
+	assert_int_equal(ask(world, "1.0.96.10.in-addr.arpa", TYPE_PTR, &reply), PLUGIN_NEXT);
+	assert_int_equal(ask(world, "web.shop.svc.cluster.local", TYPE_A, &reply), PLUGIN_DONE);
+	assert_int_equal(reply.rcode, RCODE_SERVFAIL);
+	plugin_kubernetes.free(world->instance);
+	world->instance = NULL;
+	corefile_free(world->corefile);
+	snprintf(body, sizeof body, "manifests %s\nfallthrough in-addr.arpa", world->dir);
+	assert_int_equal(setup_plugin(world, body, err), 0);
+	assert_int_equal(ask(world, "1.0.96.10.in-addr.arpa", TYPE_PTR, &reply), PLUGIN_DONE);
+	assert_int_equal(reply.rcode, RCODE_SERVFAIL);
+}
+
 static void test_life(void **state)
 {
 	struct world *world = *state;
@@ -179,6 +201,8 @@ static int quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			test_reverse_names_before_the_lists, world_setup, world_teardown),
 		CASE(test_life),
 		CASE(test_stop_before_start),
 		CASE(test_start_says_what_is_wrong),

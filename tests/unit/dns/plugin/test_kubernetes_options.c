@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "site.h"
+
 static struct name root_zone = {.len = 1};
 
 /* Read the first `kubernetes` line(s) of one block with this text inside. */
@@ -77,6 +79,58 @@ static void test_everything(void **state)
 	kubernetes_options_free(&options);
 }
 
+static void test_more_options(void **state)
+{
+	struct kubernetes_options options;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	(void)state;
+	assert_int_equal(options_from("kubernetes a {\n"
+				      "namespace_labels team in (a, b)\n"
+				      "pods insecure\nendpoint_pod_names\nnoendpoints\nignore\n"
+				      "startup_timeout 1m30s\nttl 3\nnegative_ttl 60\n"
+				      "apiserver_qps 2.5\napiserver_burst 5\n"
+				      "apiserver_max_inflight 0\n}",
+				 &options, err),
+		0);
+	assert_string_equal(options.namespace_labels, "team in (a, b)");
+	assert_int_equal(options.pods, CLUSTER_PODS_INSECURE);
+	assert_true(options.endpoint_pod_names);
+	assert_true(options.no_endpoints);
+	assert_false(options.ignore_empty);
+	assert_int_equal(options.startup_timeout_ms, 90000);
+	assert_int_equal(options.negative_ttl_s, 3); /* never above ttl */
+	kubernetes_options_free(&options);
+	assert_int_equal(
+		options_from("kubernetes a {\nignore empty_service\nttl 30\n}", &options, err), 0);
+	assert_true(options.ignore_empty);
+	assert_int_equal(options.negative_ttl_s, 5);
+	assert_int_equal(options.startup_timeout_ms, 5000);
+	kubernetes_options_free(&options);
+}
+
+/* What CoreDNS has dropped is warned about and ignored. */
+static void test_dropped(void **state)
+{
+	struct kubernetes_options options;
+	struct captured_log log;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	(void)state;
+	captured_open(&log);
+	assert_int_equal(options_from("kubernetes a {\nupstream\nresyncperiod 5m\n"
+				      "transfer to *\nttl 7\n}",
+				 &options, err),
+		0);
+	captured_read(&log);
+	captured_close(&log);
+	assert_int_equal(options.ttl_s, 7);
+	assert_non_null(strstr(log.text, "[WARNING] plugin/kubernetes: Corefile:3:1: 'upstream'"));
+	assert_non_null(strstr(log.text, "'resyncperiod' is no longer an option"));
+	assert_non_null(strstr(log.text, "'transfer' is no longer an option"));
+	kubernetes_options_free(&options);
+}
+
 static void test_sources(void **state)
 {
 	struct kubernetes_options options;
@@ -118,6 +172,15 @@ static void test_mistakes(void **state)
 		{"kubernetes a {\ntls a b\n}", "write 'tls CERT KEY CACERT'"},
 		{"kubernetes a {\nmanifests x\nkubeconfig y\n}", "take out"},
 		{"kubernetes a {\nlabels env in\n}", "labels:"},
+		{"kubernetes a {\nignore all\n}", "'empty_service', not 'all'"},
+		{"kubernetes a {\nnoendpoints\nignore empty_service\n}", "take out either"},
+		{"kubernetes a {\nnamespaces a\nnamespace_labels b\n}", "exclude each other"},
+		{"kubernetes a {\nnamespace_labels a in\n}", "namespace_labels:"},
+		{"kubernetes a {\nstartup_timeout soon\n}", "duration such as 5s"},
+		{"kubernetes a {\nnegative_ttl -1\n}", "negative_ttl must be"},
+		{"kubernetes a {\napiserver_qps -1\n}", "apiserver_qps must be a number"},
+		{"kubernetes a {\napiserver_burst x\n}", "apiserver_burst must be a number"},
+		{"kubernetes a {\nmulticluster a\n}", "'multicluster' yet"},
 		{"kubernetes a {\nkubeconfig\n}", "kubeconfig FILE [CONTEXT]"},
 	};
 
@@ -137,6 +200,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_more_options),
+		cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_mistakes),
 	};
