@@ -177,24 +177,34 @@ bool pick_target_next(const struct pick *pick, uint32_t *at, struct target *out)
 	return false;
 }
 
-/* One of the target's endpoints before `endpoint` has the port already. */
-static bool has_port(const struct pick *pick, const struct target *target, uint32_t endpoint,
-	const struct port_record *port)
+/* A wanted port of this number is among the first n of a group. */
+static bool group_has_number(
+	const struct pick *pick, const struct port_group *group, unsigned n, int32_t number)
 {
-	const unsigned mine = ports_group_of(pick->ports, target->first + endpoint);
+	for (unsigned k = n > LOOK_BACK ? n - LOOK_BACK : 0; k < n; k++) {
+		const struct port_record *other = &pick->ports->ports[group->first + k];
 
+		if (other->number == number && usable(pick, other))
+			return true;
+	}
+	return false;
+}
+
+/* The same number came before, in the group of this endpoint (k ports of it are
+ * through) or of one before it: two names of one port make one SRV. */
+static bool number_came_before(const struct pick *pick, const struct target *target,
+	uint32_t endpoint, unsigned k, int32_t number)
+{
+	const unsigned mine = pick->own ? 0 : ports_group_of(pick->ports, target->first + endpoint);
+
+	if (group_has_number(pick, ports_groups(pick->ports) + mine, k, number))
+		return true;
 	for (uint32_t i = endpoint > LOOK_BACK ? endpoint - LOOK_BACK : 0; i < endpoint; i++) {
 		const unsigned g = ports_group_of(pick->ports, target->first + i);
 		const struct port_group *group = ports_groups(pick->ports) + g;
 
-		if (g == mine)
+		if (g == mine || group_has_number(pick, group, group->count, number))
 			return true;
-		for (unsigned k = 0; k < group->count; k++) {
-			const struct port_record *other = &pick->ports->ports[group->first + k];
-
-			if (other->number == port->number && usable(pick, other))
-				return true;
-		}
 	}
 	return false;
 }
@@ -215,7 +225,7 @@ const struct port_record *pick_port_next(
 			const struct port_record *port = &pick->ports->ports[group->first + k];
 
 			if (!usable(pick, port) ||
-				(endpoint && has_port(pick, target, endpoint, port)))
+				number_came_before(pick, target, endpoint, k, port->number))
 				continue;
 			*at = (uint64_t)endpoint << 16 | (k + 1);
 			return port;

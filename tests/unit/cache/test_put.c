@@ -87,6 +87,11 @@ static void services_of_a_cluster_ip(void **state)
 		"NOERROR SRV 0 16 53 web.shop.svc.clusterset.local. SRV 0 16 80 "
 		"web.shop.svc.clusterset.local. SRV 0 16 99 web.shop.svc.clusterset.local.");
 	assert_int_equal(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_answer(asker->pkt), 0)), 30);
+	/* Two names of one number are one record where both are asked for. */
+	service("two", SERVICE_CLUSTER_IP, "10.9.0.3", "80:http:TCP 80:web:TCP 80:quic:UDP");
+	expect("two.shop.svc" ZONE, "SRV", "NOERROR SRV 0 33 80 two.shop.svc.cluster.local.");
+	expect("_web._tcp.two.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 100 80 two.shop.svc.cluster.local.");
 	service("bare", SERVICE_CLUSTER_IP, "10.9.0.2", "");
 	expect("bare.shop.svc" ZONE, "SRV", "NODATA");
 	service("pending", SERVICE_CLUSTER_IP, "", "80:http:TCP");
