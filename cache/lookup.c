@@ -165,8 +165,10 @@ static enum cluster_verdict find_endpoint(const struct entry *entry, unsigned ga
 	struct pick *pick = &hit->pick;
 	int64_t dashed;
 
-	/* A ClusterIP Service's ports are its own: no slice is needed for them. */
-	if (entry->kind == ENTRY_CLUSTER_IP && has_protocol(entry, query->name))
+	/* A ClusterIP Service's ports are its own: no slice is needed for them. No
+	 * hostname begins with an underscore. */
+	if (entry->kind == ENTRY_CLUSTER_IP && query->name[1] == '_' &&
+		has_protocol(entry, query->name))
 		return CLUSTER_NODATA;
 	if ((gates & VIEW_SLICES_NEED) != VIEW_SLICES_NEED)
 		return CLUSTER_UNSYNCED;

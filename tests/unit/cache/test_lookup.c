@@ -113,6 +113,11 @@ static void below_a_service(void **state)
 	expect("10-1-0-1.web.shop.svc" ZONE, "SRV",
 		"NOERROR SRV 0 50 8080 10-1-0-1.web.shop.svc.cluster.local. "
 		"SRV 0 50 99 10-1-0-1.web.shop.svc.cluster.local.");
+	/* A hostname that is called like a protocol. */
+	expect("udp.web.shop.svc" ZONE, "A", "NODATA");
+	slice("web-2", "web", "10.1.0.3=udp", "");
+	expect("udp.web.shop.svc" ZONE, "A", "NOERROR A 10.1.0.3");
+	expect("_udp.web.shop.svc" ZONE, "A", "NODATA");
 	service("cdn", SERVICE_EXTERNAL_NAME, "example.org", "80:http:TCP");
 	expect("cdn.shop.svc" ZONE, "SRV", "NOERROR CNAME example.org.");
 	expect("_http._tcp.cdn.shop.svc" ZONE, "SRV", "NXDOMAIN");
