@@ -19,6 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "rig"))
+import dns.reversename  # noqa: E402
 import kube  # noqa: E402
 from cases import Cases, Skipped, check, check_equal  # noqa: E402
 from proxy import Proxy  # noqa: E402
@@ -222,6 +223,30 @@ def headless(w):
     expect(server, name, "AAAA", has("fd00::a"), "IPv6 stays")
     w.api.delete(kube.service(ns, "db"))
     expect(server, name, "AAAA", gone, "Service deleted")
+
+
+def ports_and_addresses(w):
+    """SRV and PTR: of the Service, of its endpoints, and gone with them."""
+    server, ns = w.common(), w.namespace()
+    web = w.api.create(kube.service(ns, "web"))
+    name, address = domain("web", ns), web["spec"]["clusterIP"]
+    reverse = dns.reversename.from_address(address).to_text()
+    expect(server, "_http._tcp." + name, "SRV", has("0 100 80 " + name), "port of a Service")
+    expect(server, "_http._tcp." + name, "A", has(address), "address of a port")
+    expect(server, "_http._udp." + name, "SRV", gone, "another protocol")
+    expect(server, "_tcp." + name, "A", nodata, "a protocol's name")
+    expect(server, reverse, "PTR", has(name), "its cluster IP")
+    w.api.create(kube.service(ns, "db", headless=True))
+    base = domain("db", ns)
+    part = w.api.create(kube.endpoint_slice(ns, "db-1", "db", [
+        kube.endpoint("10.244.7.1", hostname="db-0"), kube.endpoint("10.244.7.2")]))
+    expect(server, "_http._tcp." + base, "SRV",
+           has("0 50 8080 10-244-7-2." + base, "0 50 8080 db-0." + base), "port of endpoints")
+    expect(server, "1.7.244.10.in-addr.arpa.", "PTR", has("db-0." + base), "an endpoint's address")
+    w.api.delete(part)
+    expect(server, "1.7.244.10.in-addr.arpa.", "PTR", gone, "the endpoint is gone")
+    w.api.delete(kube.service(ns, "web"))
+    expect(server, reverse, "PTR", gone, "the Service is gone")
 
 
 def readiness(w):
@@ -599,7 +624,7 @@ def lists_of_several_pages(w):
     expect(server, domain("page-700", ns), "A", gone, "the watch after the pages")
 
 
-OBJECTS = [cluster_ip_service, node_port_and_load_balancer, external_name, dual_stack, headless, readiness,
+OBJECTS = [cluster_ip_service, node_port_and_load_balancer, external_name, dual_stack, headless, ports_and_addresses, readiness,
            slice_before_service, selectorless_cluster_ip, odd_slices, namespace_comes_and_goes, labels_option,
            namespaces_option, kubectl_and_dig, many_at_once]
 ACCESS = [client_certificate, inside_a_pod, wrong_authority, refused_token, api_server_away_at_the_start,
