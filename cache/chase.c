@@ -45,25 +45,39 @@ static void outside_set(const struct query *target, struct name *outside)
 	memcpy(outside->wire, target->name, target->name_len);
 }
 
-/* More links than a chain may have, or a loop: RFC 1034 section 5.2.2 leaves the
- * bound to us. */
-static void too_long(struct reply *reply)
+/* The names of the chain so far, to see where it bites its tail. */
+struct chain {
+	const uint8_t *names[CHASE_MAX + 1];
+	unsigned count;
+};
+
+/* False: the name was there before, or there are as many links as may be. RFC 1034
+ * section 5.2.2 leaves the bound to us. */
+static bool chain_add(struct chain *chain, const uint8_t *name)
 {
-	reply->rcode = RCODE_SERVFAIL;
+	for (unsigned i = 0; i < chain->count; i++) {
+		if (name_equal(chain->names[i], name))
+			return false;
+	}
+	if (chain->count == CHASE_MAX + 1)
+		return false;
+	chain->names[chain->count++] = name;
+	return true;
 }
 
 bool chase_put(const struct view *view, const struct cluster_hit *hit, uint32_t random,
 	struct reply *reply, struct name *outside)
 {
 	struct place place = {reply->query, DNS_HEADER_LEN};
+	struct chain chain = {{reply->query->asked}, 1};
 	struct query targets[2];
 	struct cluster_hit next;
 
 	put_hit(view, hit, &place, random, reply);
 	if (reply->query->qtype == TYPE_CNAME || reply->query->qtype == TYPE_ANY)
 		return false;
-	for (unsigned links = 1; is_alias(hit) && !reply->full; links++) {
-		struct query *target = &targets[links % 2];
+	while (is_alias(hit) && !reply->full) {
+		struct query *target = &targets[chain.count % 2];
 		int zone;
 
 		if (!target_read(hit, place.query, reply, target, &place.at))
@@ -74,8 +88,8 @@ bool chase_put(const struct view *view, const struct cluster_hit *hit, uint32_t 
 			outside_set(target, outside);
 			return true;
 		}
-		if (links > CHASE_MAX) {
-			too_long(reply);
+		if (!chain_add(&chain, target->asked)) {
+			reply->rcode = RCODE_SERVFAIL;
 			return false;
 		}
 		lookup_find(view, zone, target, &next);
