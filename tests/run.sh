@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program demo real"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers demo real"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -29,6 +29,7 @@ describe() {
 	fuzz        every fuzz target over its corpus, under ASan and UBSan
 	fake        the API client against a fake API server with byte-level faults, under ASan
 	program     the program as a person meets it: flags, first mistakes, dig; under ASan
+	resolvers   glibc, musl, Go and c-ares find every kind of name, as in a pod; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
 	END
@@ -211,6 +212,12 @@ tier_fake() {
 tier_program() {
 	needs_build asan || return
 	counted 300 "$python" "$tree/tests/e2e/test_program.py" --binary "$builds/asan/binnacle"
+}
+
+tier_resolvers() {
+	needs_build asan || return
+	counted 300 "$python" "$tree/tests/e2e/test_resolvers.py" --binary "$builds/asan/binnacle" \
+		--work "$builds/resolvers"
 }
 
 tier_demo() {
