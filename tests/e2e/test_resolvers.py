@@ -171,10 +171,7 @@ def resolver_cases(cases, pod, resolver, program):
         print("# " + exemption.why, flush=True)
     for kind, rows in kinds.KINDS.items():
         name = "%s: %s" % (resolver, kind)
-        if kind in kinds.NOT_YET:
-            cases.run(name, raise_if, Skipped(kinds.NOT_YET[kind]))
-        else:
-            cases.run(name, look_up, resolver, program, rows, on_failure=pod.log)
+        cases.run(name, look_up, resolver, program, rows, on_failure=pod.log)
     cases.run(resolver + ": a Service made while running", new_service, pod, resolver, program, on_failure=pod.log)
     cases.run(resolver + ": a name server with an IPv6 address", name_server_over_ipv6, pod, resolver, program,
               on_failure=pod.log)

@@ -191,11 +191,6 @@ KINDS = {
     "ExternalName followed": FOLLOWED,
 }
 
-# Kinds that Binnacle does not answer in full yet; take a line out to have it asked.
-NOT_YET = {
-    "ExternalName followed": "the CNAME is answered without the records of its target",
-}
-
 
 # -- what a resolver cannot do ------------------------------------------------------
 
