@@ -7,8 +7,8 @@ import struct
 import time
 
 WINDOW = 48          # questions in flight
-UDP_TIMEOUT_S = 1.5  # then it is asked once more
-TCP_TIMEOUT_S = 4.0
+UDP_TIMEOUTS_S = (0.7, 1.5)  # asked twice
+TCP_TIMEOUT_S = 3.0
 TCP_BATCH = 40       # questions on one connection
 
 
@@ -17,8 +17,8 @@ def ask_all(port, questions):
     replies = [None] * len(questions)
     udp = [i for i, question in enumerate(questions) if not question.tcp]
     tcp = [i for i, question in enumerate(questions) if question.tcp]
-    missing = UdpRound(port, questions, replies).run(udp)
-    UdpRound(port, questions, replies).run(missing)
+    for timeout_s in UDP_TIMEOUTS_S:
+        udp = UdpRound(port, questions, replies, timeout_s).run(udp)
     for start in range(0, len(tcp), TCP_BATCH):
         ask_tcp(port, questions, replies, tcp[start:start + TCP_BATCH])
     return replies
@@ -32,12 +32,12 @@ class UdpRound:
     """One pass over some of the questions; IDs are their indices, so late replies
     to an earlier pass fit as well."""
 
-    def __init__(self, port, questions, replies):
+    def __init__(self, port, questions, replies, timeout_s):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setblocking(False)
-        self.questions, self.replies = questions, replies
+        self.questions, self.replies, self.timeout_s = questions, replies, timeout_s
 
     def run(self, indices):
         """The indices that got no reply."""
@@ -50,7 +50,7 @@ class UdpRound:
                 done = index is None
                 if not done:
                     self.send(index)
-                    waiting[index] = time.monotonic() + UDP_TIMEOUT_S
+                    waiting[index] = time.monotonic() + self.timeout_s
             if waiting:
                 self.receive(waiting)
                 now = time.monotonic()

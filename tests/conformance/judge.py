@@ -25,6 +25,7 @@ class Judge:
     def __init__(self, servers, facts):
         self.ports = [server.port for server in servers]
         self.facts = facts
+        facts.right = self.right
 
     def all(self, questions):
         """[(question, ids of explanations, differences, replies as bytes)] in order."""

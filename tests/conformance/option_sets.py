@@ -2,16 +2,20 @@
 """The option sets that both servers run with: what a Corefile may say in the
 `kubernetes` directive, one name each. Another set is another row."""
 
+import ipaddress
+
 MARKERS = ["marker-%d" % i for i in range(1, 5)]
 REVERSE = ("in-addr.arpa", "ip6.arpa")
 
 
 class Options:
     """lines: those inside `kubernetes { }`; what follows from them is read here, so
-    that explanations need not parse a Corefile."""
+    that explanations need not parse a Corefile. bound: to 127.0.0.1 alone; CoreDNS
+    knows its own addresses only where it is not."""
 
-    def __init__(self, name, lines=(), zones="cluster.local in-addr.arpa ip6.arpa", before=()):
+    def __init__(self, name, lines=(), zones="cluster.local in-addr.arpa ip6.arpa", before=(), bound=True):
         self.name, self.lines, self.zones, self.before = name, list(lines), zones, list(before)
+        self.bound = bound
         words = [line.split() for line in lines]
         value = {word[0]: word[1:] for word in words}
         self.ttl = int(value.get("ttl", ["5"])[0])
@@ -52,7 +56,6 @@ def expand_zones(zones):
         if not bits:
             out.append(zone.lower().rstrip("."))
         elif ":" in address:
-            import ipaddress
             nibbles = ipaddress.ip_address(address).exploded.replace(":", "")[:int(bits) // 4]
             out.append(".".join(reversed(nibbles)) + ".ip6.arpa")
         else:
@@ -85,6 +88,7 @@ TABLE = [
     Options("zonal", ["zonal"]),
     Options("limits", ["apiserver_qps 50", "apiserver_burst 100", "apiserver_max_inflight 10", "startup_timeout 7s"]),
     Options("verified-labels", ["pods verified", "labels tier=front", "endpoint_pod_names", "ttl 17"]),
+    Options("unbound", bound=False),
     Options("reverse-first", zones="in-addr.arpa ip6.arpa cluster.local"),
 ]
 BY_NAME = {options.name: options for options in TABLE}
