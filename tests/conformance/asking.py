@@ -8,7 +8,7 @@ import time
 
 WINDOW = 48          # questions in flight
 UDP_TIMEOUTS_S = (0.7, 1.5)  # asked twice
-TCP_TIMEOUT_S = 3.0
+TCP_TIMEOUT_S = 2.0
 TCP_BATCH = 40       # questions on one connection
 
 

@@ -82,13 +82,13 @@ class Run:
         self.report = Report()
 
     def seed(self, seed, options, second_lines=None):
-        """All of one seed: (questions asked, explained, unexplained) or a Refused."""
-        rng = random.Random(seed)
-        generator = cluster_gen.Generator(rng, SCALE)
+        """All of one seed. Each part has a source of chance of its own: fewer questions
+        mean the same cluster, and the same ones among them."""
+        generator = cluster_gen.Generator(random.Random("cluster %d" % seed), SCALE)
         self.putter.wipe()
         self.putter.refused = []
         build, servers = generator.build(), []
-        watched = rng.random() < 0.5  # from the start, or listed when it is all there
+        watched = seed % 2 == 0  # from the start; otherwise listed when it is all there
         try:
             if watched:
                 servers = self.start_both(options, second_lines)
@@ -97,9 +97,9 @@ class Run:
                 servers = self.start_both(options, second_lines)
             markers = cluster_put.Markers(self.putter, options)
             count = self.arguments.questions
-            self.ask(seed, options, servers, markers, rng, count // 2)
+            self.ask(seed, options, servers, markers, random.Random("one %d" % seed), count // 2)
             self.putter.apply(generator.change(CHANGES))
-            self.ask(seed, options, servers, markers, rng, count - count // 2)
+            self.ask(seed, options, servers, markers, random.Random("two %d" % seed), count - count // 2)
         finally:
             for server in servers:
                 server.discard()
@@ -123,8 +123,11 @@ class Run:
         state = self.putter.state()
         questions = Asker(rng, state, options, self.arguments.types).questions(count)
         judge = self.judge(servers, Facts(options, state, servers[0].port))
+        before = self.report.counts()
         for question, ids, found, replies in judge.all(questions):
             self.report.add(seed, options, question, ids, found, replies)
+        if self.arguments.hold and self.report.counts()[2] > before[2]:
+            input("differences; %s: Enter to go on " % ", ".join("%s on port %d" % (s.kind, s.port) for s in servers))
 
     def close(self):
         self.putter.close()
@@ -201,6 +204,7 @@ def arguments_of(argv):
     parser.add_argument("--binary", help="the program; otherwise $BINNACLE or build/binnacle")
     parser.add_argument("--json", help="where to write every unexplained difference")
     parser.add_argument("--limit", type=int, default=60, help="groups that are shown")
+    parser.add_argument("--hold", action="store_true", help="wait where there are differences, so that dig can be used")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args(argv)
@@ -229,7 +233,7 @@ def main(argv):
     report.summary(arguments.limit)
     if arguments.json:
         with open(arguments.json, "w") as f:
-            json.dump(report.as_json(), f, indent=1)
+            json.dump(dict(report.as_json(), command=sys.argv, date=time.strftime("%Y-%m-%d")), f, indent=1)
     return 1 if report.failed() else 0
 
 

@@ -29,6 +29,9 @@ NOT_SEEN = {
         "an option set that is refused is reported as such",
 }
 
+# Those that are no function of a reply: id to row. judge.py looks at cut replies.
+WITHOUT_FUNCTION = {"tc-of-glue": "TC"}
+
 
 def explains(ident, row):
     def register(function):
@@ -62,8 +65,8 @@ def two_opts(question, reply, facts):
 
 
 def refusal(question, rcode):
-    return message.Reply(rcode, {"rd", "cd"} & set(question.flags), opcode=question.opcode,
-                         question=question.question())
+    """As both write it: nothing but the header."""
+    return message.Reply(rcode, {"rd", "cd"} & set(question.flags), opcode=question.opcode)
 
 
 @explains("ad-of-question", "AD bit of a question that is refused")
@@ -80,10 +83,11 @@ def long_question(question, reply, facts):
     return facts.reply_to(question, whole)
 
 
-@explains("badvers", "OPT of BADVERS")
+@explains("badvers", "EDNS versions other than 0")
 def badvers(question, reply, facts):
-    if reply is not None and reply.rcode == "BADVERS":
-        return reply.changed(opt=dict(own_opt(question), rcode=1))
+    """Where the class is refused too, CoreDNS says REFUSED."""
+    if reply is not None and reply.opt and question.edns.get("version", 0) and reply.rcode in ("BADVERS", "REFUSED"):
+        return reply.changed(rcode="BADVERS", opt=dict(own_opt(question), rcode=1))
 
 
 @explains("opt-size", "size in the reply's OPT")
@@ -112,9 +116,11 @@ def ordinary(question, reply, facts):
     return facts.zone_of(question.name)
 
 
-@explains("txt", "TXT at names that have records of other types or none")
-def txt(question, reply, facts):
-    if question.rdtype != "TXT" or not ordinary(question, reply, facts):
+@explains("txt-and-ptr", "TXT and PTR at names that exist without")
+def txt_and_ptr(question, reply, facts):
+    if question.rdtype not in ("TXT", "PTR") or not ordinary(question, reply, facts):
+        return None
+    if question.rdtype == "PTR" and facts.zone_of(question.name) in facts.options.reverse_zones:
         return None
     if facts.denied(question.name, reply) and facts.exists(question.name):
         return facts.negative(question, "NOERROR")
@@ -150,18 +156,17 @@ def ns_capitals(question, reply, facts):
 @explains("empty-non-terminal", "empty non-terminals")
 def empty_non_terminal(question, reply, facts):
     zone = ordinary(question, reply, facts)
-    if not zone or not is_empty_non_terminal(question.name.lower(), zone, facts):
-        return None
-    # SOA questions were NODATA there already, and soa-at-absent took it for absent.
-    if facts.denied(question.name, reply):
+    if zone and facts.denied(question.name, reply) and is_empty_non_terminal(question.name.lower(), zone, facts):
         return facts.negative(question, "NOERROR")
 
 
 def is_empty_non_terminal(name, zone, facts):
-    """dns.<zone>, and _proto.<service> where a named port is below."""
+    """dns.<zone>, _proto.<service> where a named port is below, and the stem of zonal names."""
     if name == "dns.%s." % zone:
         return True
     found = facts.service_of(name)
+    if found and found[2] in (["_zone"], ["pin", "_zone"], ["prefer", "_zone"]):
+        return facts.options.zonal and facts.exists("x.pin._zone.%s" % name.partition("_zone.")[2])
     if not found or len(found[2]) != 1 or found[2][0] not in ("_tcp", "_udp", "_sctp"):
         return False
     return any("_" + protocol == found[2][0] and message.fits("_%s.%s" % (port, name))
@@ -203,8 +208,20 @@ def reverse_nodata(question, reply, facts):
     zone = ordinary(question, reply, facts)
     if not zone or question.rdtype == "PTR" or not reverse_address(question.name):
         return None
-    if facts.denied(question.name, reply) and facts.ask_right(question.name.lower(), "PTR")[0].rcode == "NOERROR":
+    if facts.denied(question.name, reply) and facts.ask_right(question.name.lower(), "PTR").rcode == "NOERROR":
         return facts.negative(question, "NOERROR")
+
+
+@explains("fqdn-slices", "slices of host names (`addressType: FQDN`)")
+def fqdn_slices(question, reply, facts):
+    """CoreDNS makes CNAMEs of them, beside other records and several at a name."""
+    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    if not found or reply.rcode != "NOERROR" or not facts.has_fqdn_slice(*found[:2]):
+        return None
+    answer = [record for record in reply.answer if record.rdtype != "CNAME"]
+    if answer:
+        return reply.changed(answer=answer)
+    return facts.negative(question, "NOERROR" if facts.exists_without_fqdn(*found) else "NXDOMAIN")
 
 
 # -- ExternalName --------------------------------------------------------------------
@@ -212,7 +229,7 @@ def reverse_nodata(question, reply, facts):
 def external_name(question, reply, facts):
     zone = ordinary(question, reply, facts)
     found = facts.service_of(question.name) if zone else None
-    if not found or found[2] or question.rdtype == "CNAME":
+    if not found or found[2] or question.rdtype == "CNAME" or not facts.is_external_name(*found[:2]):
         return None
     first = facts.ask(question.name, "CNAME")
     if first is None or not first.answer:
@@ -231,7 +248,7 @@ def chase(question, facts):
         if record is None and chain:
             if not facts.zone_of(name):
                 return chain, facts.ask(name, question.rdtype) or message.Reply("SERVFAIL")
-            return chain, facts.ask_right(name, question.rdtype)[0]
+            return chain, facts.ask_right(name, question.rdtype)
         chain.append(record)
         name = record.rdata[0]
         if question.rdtype == "ANY":
@@ -260,6 +277,21 @@ def ns_of_bound_address(question, reply, facts):
     answer = [record for record in glue if record.rdtype == question.rdtype]
     if small == server and answer:
         return facts.reply_to(question, message.Reply("NOERROR", {"aa"}, answer))
+
+
+@explains("link-local-ns", "link-local addresses of the host at `ns.dns`")
+def link_local_ns(question, reply, facts):
+    zone = ordinary(question, reply, facts)
+    small = question.name.lower()
+    if not zone or small not in (zone + ".", "ns.dns.%s." % zone) or not (reply.answer or reply.additional):
+        return None
+    answer, additional = ([record for record in section if not is_link_local(record)]
+                          for section in (reply.answer, reply.additional))
+    return reply.changed(answer=answer, additional=additional) if answer else facts.negative(question, "NOERROR")
+
+
+def is_link_local(record):
+    return record.rdtype in ("A", "AAAA") and ipaddress.ip_address(record.rdata).is_link_local
 
 
 @lru_cache(maxsize=None)

@@ -21,15 +21,22 @@ class Facts:
     def __init__(self, options, state, port, right=None):
         self.options, self.state, self.port, self.right = options, state, port, right
         self.asked = {}
-        self.slices = {}
+        self.slices, self.unlabelled = {}, set()
         for (kind, ns, _), thing in state.items():
             if kind == "EndpointSlice":
-                self.slices.setdefault((ns, (thing["metadata"].get("labels") or {}).get(SERVICE_NAME)), []).append(thing)
+                of = (thing["metadata"].get("labels") or {}).get(SERVICE_NAME)
+                self.slices.setdefault((ns, of), []).append(thing)
+                if not of:
+                    self.unlabelled |= {a for e in thing.get("endpoints") or () for a in e["addresses"]}
 
     # -- further questions ---------------------------------------------------
     def ask(self, name, rdtype):
-        """CoreDNS's own reply over TCP, without EDNS, RD set; None if it gives none."""
+        """CoreDNS's own reply over TCP, without EDNS, RD set; None if it gives none.
+        (It gives none to a PTR question whose answer would hold an empty label; that
+        is known beforehand, and not waited for.)"""
         key = (name.lower(), rdtype)
+        if rdtype == "PTR" and reverse_address(name) in self.unlabelled:
+            return None
         if key not in self.asked:
             wire = asking.ask_one(self.port, message.Question(name, rdtype, tcp=True))
             self.asked[key] = message.parse(wire) if wire else None
@@ -37,12 +44,12 @@ class Facts:
 
     def ask_right(self, name, rdtype):
         """The same with everything explained."""
-        return self.right(message.Question(name, rdtype, tcp=True), self.ask(name, rdtype))
+        return self.right(message.Question(name, rdtype, tcp=True), self.ask(name, rdtype))[0]
 
     def exists(self, name):
-        """As CoreDNS sees it: an A question there is not denied."""
-        reply = self.ask(name, "A")
-        return reply is not None and reply.rcode == "NOERROR"
+        """An A question there is not denied, with everything explained."""
+        reply = self.ask_right(name, "A")
+        return reply is not None and (reply.rcode == "NOERROR" or bool(reply.answer))
 
     def zone_of(self, name):
         return self.options.zone_of(name)
@@ -89,6 +96,29 @@ class Facts:
         things = [self.state.get(("Service", ns, service), {}).get("spec", {})] + self.slices.get((ns, service), [])
         return {(port["name"], (port.get("protocol") or "TCP").lower())
                 for thing in things for port in thing.get("ports") or () if port.get("name")}
+
+    def is_external_name(self, ns, service):
+        thing = self.state.get(("Service", ns, service))
+        return thing is not None and thing["spec"].get("type") == "ExternalName"
+
+    def has_fqdn_slice(self, ns, service):
+        return any(each["addressType"] == "FQDN" for each in self.slices.get((ns, service), ()))
+
+    def exists_without_fqdn(self, ns, service, left):
+        """Whether addresses, not host names, make a name below a Service."""
+        spec = self.state[("Service", ns, service)]["spec"]
+        if spec.get("clusterIP") != "None" and len(left) != 1:
+            return True  # its own ports and addresses decide
+        port, protocol = [label[1:] if label.startswith("_") else label for label in left] if len(left) == 2 else ("", "")
+        for each in self.slices.get((ns, service), ()):
+            ports = each.get("ports") or [{}]
+            fits = any(port in ("", p.get("name") or "") and protocol in ("", (p.get("protocol") or "").lower())
+                       for p in ports)
+            names = {self.endpoint_name(e, a).lower() for e in each.get("endpoints") or () for a in e["addresses"]
+                     if each["addressType"] != "FQDN" and e.get("conditions", {}).get("ready") is not False}
+            if fits and names and (len(left) != 1 or left[0] in names):
+                return True
+        return False
 
     def pointers(self, address):
         """(names of Services with that cluster IP, endpoint names of slices with that address)"""

@@ -67,6 +67,8 @@ class Names:
                 self.addresses_of(ns, thing)
         for zone in ("in-addr.arpa", "ip6.arpa"):
             self.add(zone, "reverse zone")
+            for label in ("svc", "pod", "dns-version", "ns.dns", "dns"):
+                self.add("%s.%s" % (label, zone), "zone's own names under a reverse zone")
 
     def zone_names(self, zone):
         self.add(zone, "apex")
@@ -100,6 +102,9 @@ class Names:
     def endpoints(self, thing, base, kind):
         for endpoint in thing.get("endpoints") or ():
             names = []
+            for way in ("pin", "prefer"):
+                self.add("%s.%s._zone.%s" % (endpoint.get("zone", "eu-1c").lower(), way, base), "zonal name of " + kind)
+                self.add("%s._zone.%s" % (way, base), "stem of zonal names of " + kind)
             if endpoint.get("hostname"):
                 names.append((endpoint["hostname"], "hostname of endpoint, "))
             target = (endpoint.get("targetRef") or {}).get("name")

@@ -28,13 +28,15 @@ class Judge:
         facts.right = self.right
 
     def all(self, questions):
-        """[(question, ids of explanations, differences, replies as bytes)] in order."""
+        """[(question, ids of explanations, differences, [(whose, reply)])] in order."""
         wires = [asking.ask_all(port, questions) for port in self.ports]
         for question, one, other in zip(questions, *wires):
             if one is not None and other is not None and one[2:] == other[2:] and self.same_is_right(question):
-                yield question, [], [], (one, other)
-            else:
-                yield (question,) + self.judge(question, parsed(one), parsed(other)) + ((one, other),)
+                yield question, [], [], ()
+                continue
+            one, other = parsed(one), parsed(other)
+            ids, found, right = self.judge(question, one, other)
+            yield question, ids, found, (("CoreDNS", one), ("right", right if ids else None), ("Binnacle", other))
 
     def same_is_right(self, question):
         """Equal bytes are wrong where CoreDNS is."""
@@ -44,14 +46,14 @@ class Judge:
         return explain(question, reply, self.facts)
 
     def judge(self, question, reference, judged):
-        """(ids, differences)"""
+        """(ids, differences, the right reply)"""
         if any(reply is not None and "tc" in reply.flags for reply in (reference, judged)):
             return self.judge_cut(question, judged, reference)
         right, ids = self.right(question, reference)
         found = differences(question, right, judged)
         if found and all(phrase.startswith("additional: no ") for phrase in found) and not question.tcp:
             return self.judge_cut(question, judged, reference)
-        return ids, found
+        return ids, found, right
 
     def judge_cut(self, question, judged, reference):
         """The whole reply must be right, and the cut one a fair part of it."""
@@ -60,11 +62,11 @@ class Judge:
         right, ids = self.right(over_tcp, whole)
         found = ["over TCP, " + phrase for phrase in differences(over_tcp, right, judged_whole)]
         if judged is None or judged_whole is None:
-            return ids, found + ["no reply"] * (judged is None)
+            return ids, found + ["no reply"] * (judged is None), right
         found += cut_differences(question, judged, judged_whole, self.glue_counts)
         if reference is not None and not self.glue_counts and ("tc" in judged.flags) != ("tc" in reference.flags):
             ids = ids + ["tc-of-glue"]
-        return ids, found
+        return ids, found, right
 
 
 class SameServer(Judge):

@@ -25,6 +25,7 @@ class Options:
         self.namespaces = value.get("namespaces", [])
         self.namespace_labels = " ".join(value.get("namespace_labels", []))
         self.labels = " ".join(value.get("labels", []))
+        self.zonal = "zonal" in value
         self.ignore_empty = value.get("ignore") == ["empty_service"]
         self.fallthrough = None if "fallthrough" not in value else value["fallthrough"] or ["."]
         self.zone_list = expand_zones(zones.split())

@@ -21,7 +21,9 @@ STRANGE_LABELS = ("*", "any", "_zone", "nothing", "_", "-", "xn--a", "a" * 63, "
 
 def weight_of(kind):
     """Kinds share the questions; those with little in them get fewer."""
-    few = ("apex", "svc and pod", "dns", "dns-version", "ns.dns", "reverse zone", "pod namespace", "namespace")
+    few = ("apex", "svc and pod", "dns", "dns-version", "ns.dns", "reverse zone", "pod namespace", "namespace",
+           "zonal name of ClusterIP", "zonal name of ExternalName", "stem of zonal names of headless",
+           "stem of zonal names of ClusterIP", "stem of zonal names of ExternalName", "zone's own names under a reverse zone")
     return 1 if kind.split(",")[0] in few else 4
 
 

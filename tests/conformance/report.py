@@ -3,8 +3,6 @@
 
 from collections import Counter
 
-import judge
-
 
 class Group:
     """Differences of one sort: kind of name, type, what differs."""
@@ -92,12 +90,13 @@ class Report:
         print("%d x [%s] %s: %s" % (group.count, kind, rdtype, "; ".join(found)))
         print("    seed %d, %s" % (group.seed, group.options))
         print("    " + group.question.dig())
-        for name, wire in zip(("CoreDNS ", "Binnacle"), group.replies):
-            print("    %s %s" % (name, judge.parsed(wire)))
+        for name, reply in group.replies:
+            if reply is not None or name != "right":
+                print("    %-8s %s" % (name, reply))
 
     def as_json(self):
         return {"asked": self.asked, "explained": dict(self.ids), "troubles": self.troubles, "failing": self.failing,
                 "groups": [{"kind": kind, "type": rdtype, "differences": list(found), "count": group.count,
                             "seed": group.seed, "options": sorted(group.sets), "dig": group.question.dig(),
-                            "replies": [str(judge.parsed(wire)) for wire in group.replies]}
+                            "replies": {name: str(reply) for name, reply in group.replies}}
                            for (kind, rdtype, found), group in self.groups.items()]}
