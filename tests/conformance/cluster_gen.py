@@ -225,6 +225,24 @@ class Generator:
         count = self.rng.choice((0, 1, 1, 1, 2, 3))
         return [self.endpoint_slice(service["metadata"]["namespace"], service) for _ in range(count)]
 
+    def own_service(self, operations, addresses):
+        """The server's own Service, as kube-dns is: its endpoints are the host's addresses."""
+        ns = self.rng.choice(self.namespaces())
+        families = ["IPv4", "IPv6"] if self.chance(0.5) else ["IPv4"]
+        ips = ["None"] if self.chance(0.3) else [self.cluster_ip(family) for family in families]
+        spec = {"ports": [{"name": "dns", "port": 53, "protocol": "UDP"}], "clusterIP": ips[0], "ipFamilies": families,
+                "ipFamilyPolicy": "RequireDualStack" if len(families) == 2 else "SingleStack"}
+        if ips != ["None"]:
+            spec["clusterIPs"] = ips
+        service = self.make_service(ns, "own", spec)
+        self.put(operations, "create", service)
+        for family in ("IPv4", "IPv6"):
+            mine = [address for address in addresses if (":" in address) == (family == "IPv6")]
+            thing = self.endpoint_slice(ns, service)
+            thing.update(addressType=family, ports=[{"name": "dns", "port": 53, "protocol": "UDP"}], endpoints=[
+                {"addresses": [address], "conditions": {"ready": True}} for address in mine + [self.address(family)]])
+            self.put(operations, "create", thing)
+
     # -- Pods and Namespaces ---------------------------------------------------
     def pod(self, ns):
         four = self.rng.choice(self.endpoint_pool) if self.chance(0.7) else self.fresh_endpoint(4)

@@ -3,8 +3,8 @@
 the same sort of difference, so that they can be counted.
 
 Compared: rcode, opcode, flags, the question as echoed, each section as a set with
-TTLs, owners that are the question's name in the question's spelling, a CNAME
-before what it leads to, the OPT. Not compared: the order of other records, the
+TTLs, answers' owners that are the question's name in its spelling, a CNAME before
+what it leads to, the OPT. Not compared: the order of other records, the
 serial of an SOA, capitals in rdata and in other owners."""
 
 from collections import Counter
@@ -72,12 +72,10 @@ def srv_target(key):
 
 
 def spelling_differences(question, reply):
-    asked = question.name.lower()
-    out = {"%s: owner spelled otherwise" % section for section in SECTIONS for record in getattr(reply, section)
-           if record.owner.lower() == asked and record.owner != question.name}
-    if not chain_in_order(reply.answer):
-        out.add("answer: CNAME behind what it leads to")
-    return sorted(out)
+    """In the answer: resolvers that vary capitals compare them there."""
+    out = ["answer: owner spelled otherwise" for record in reply.answer
+           if record.owner.lower() == question.name.lower() and record.owner != question.name]
+    return out[:1] + ([] if chain_in_order(reply.answer) else ["answer: CNAME behind what it leads to"])
 
 
 def chain_in_order(answer):

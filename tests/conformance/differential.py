@@ -8,15 +8,17 @@ the same questions to both, every difference explained or shown.
     differential.py --check      CoreDNS against CoreDNS: the check of the check
     differential.py --list       the option sets
 
-A seed means the same cluster, changes and questions every time. With `--options
-all` seed S runs with row S of the table of option sets, counted round. Exit
-status 1 if a difference is left that explained.py does not explain.
+A seed means the same cluster, changes and questions every time (in the set
+"unbound" there is also a Service of the host's addresses). With `--options all`
+seed S runs with row S of the table of option sets, counted round. Exit status 1
+if a difference is left that explained.py does not explain.
 """
 
 import argparse
 import json
 import os
 import random
+import re
 import sys
 import time
 
@@ -25,7 +27,7 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "api", "rig")]
 import cluster_gen  # noqa: E402
 import cluster_put  # noqa: E402
 import option_sets  # noqa: E402
-from facts import Facts  # noqa: E402
+from facts import Facts, host_addresses  # noqa: E402
 from judge import Judge, same_server  # noqa: E402
 from message import TYPES  # noqa: E402
 from questions import Asker  # noqa: E402
@@ -67,7 +69,7 @@ def start(kind, options, rig, binary, lines=None):
         if server.process.poll() is None:
             server.discard()
             raise
-        words = str(e).strip().splitlines()[-1].strip()
+        words = re.sub(r"\S*\.Corefile:", "Corefile:", str(e).strip().splitlines()[-1].strip())
         server.discard()
         raise Refused("%s refuses: %s" % (kind, words))
     return server
@@ -88,6 +90,8 @@ class Run:
         self.putter.wipe()
         self.putter.refused = []
         build, servers = generator.build(), []
+        if not options.bound and seed % 4:
+            generator.own_service(build, list(map(str, host_addresses())))
         watched = seed % 2 == 0  # from the start; otherwise listed when it is all there
         try:
             if watched:
@@ -100,9 +104,19 @@ class Run:
             self.ask(seed, options, servers, markers, random.Random("one %d" % seed), count // 2)
             self.putter.apply(generator.change(CHANGES))
             self.ask(seed, options, servers, markers, random.Random("two %d" % seed), count - count // 2)
+            self.end(seed, options, servers)
         finally:
             for server in servers:
                 server.discard()
+
+    def end(self, seed, options, servers):
+        """Both must have lived so long, and have nothing to say of memory."""
+        for server in servers:
+            early = server.process.poll() is not None
+            server.stop()
+            complaints = server.complaints()
+            if early or complaints and server.kind == "binnacle":
+                self.report.trouble(seed, options, "%s ended badly: %s" % (server.kind, complaints))
 
     def start_both(self, options, second_lines):
         servers = []

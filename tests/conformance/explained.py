@@ -79,8 +79,7 @@ def ad_of_question(question, reply, facts):
 def long_question(question, reply, facts):
     if reply is None or question.tcp or len(question.wire()) <= 512 or reply.rcode != "FORMERR" or question.opts > 1:
         return None
-    whole = facts.ask(question.name, question.rdtype)
-    return facts.reply_to(question, whole)
+    return facts.ask_over_tcp(question)
 
 
 @explains("badvers", "EDNS versions other than 0")
@@ -116,6 +115,20 @@ def ordinary(question, reply, facts):
     return facts.zone_of(question.name)
 
 
+@explains("fqdn-slices", "slices of host names (`addressType: FQDN`)")
+def fqdn_slices(question, reply, facts):
+    """CoreDNS makes CNAMEs of them, beside other records and several at a name."""
+    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    if not found or reply.rcode != "NOERROR" or facts.is_external_name(*found[:2]):
+        return None
+    if not facts.has_fqdn_slice(*found[:2]):
+        return None
+    answer = [record for record in reply.answer if record.rdtype != "CNAME"]
+    if answer:
+        return reply.changed(answer=answer)
+    return facts.negative(question, "NOERROR" if facts.exists_without_fqdn(*found) else "NXDOMAIN")
+
+
 @explains("txt-and-ptr", "TXT and PTR at names that exist without")
 def txt_and_ptr(question, reply, facts):
     if question.rdtype not in ("TXT", "PTR") or not ordinary(question, reply, facts):
@@ -138,7 +151,9 @@ def soa_at_absent(question, reply, facts):
 @explains("dns-version", "types other than TXT at `dns-version`")
 def dns_version(question, reply, facts):
     zone = ordinary(question, reply, facts)
-    if not zone or question.name.lower() != "dns-version.%s." % zone or question.rdtype == "TXT":
+    if zone not in facts.options.forward_zones or question.rdtype == "TXT":
+        return None
+    if question.name.lower() != "dns-version.%s." % zone:
         return None
     return facts.negative(question, "NOERROR")
 
@@ -153,6 +168,17 @@ def ns_capitals(question, reply, facts):
         return facts.reply_to(question, facts.ask(small, question.rdtype))
 
 
+@explains("ns-dns-in-front", "names that begin with `ns.dns.<zone>`")
+def ns_dns_in_front(question, reply, facts):
+    """Such as a search list makes of it: CoreDNS looks at the beginning only."""
+    zone = ordinary(question, reply, facts)
+    small = question.name.lower()
+    if not zone or reply.rcode != "NOERROR" or question.rdtype == "SOA":
+        return None
+    if small.startswith("ns.dns.%s." % zone) and small != "ns.dns.%s." % zone:
+        return facts.negative(question, "NXDOMAIN")
+
+
 @explains("empty-non-terminal", "empty non-terminals")
 def empty_non_terminal(question, reply, facts):
     zone = ordinary(question, reply, facts)
@@ -163,7 +189,7 @@ def empty_non_terminal(question, reply, facts):
 def is_empty_non_terminal(name, zone, facts):
     """dns.<zone>, _proto.<service> where a named port is below, and the stem of zonal names."""
     if name == "dns.%s." % zone:
-        return True
+        return zone in facts.options.forward_zones
     found = facts.service_of(name)
     if found and found[2] in (["_zone"], ["pin", "_zone"], ["prefer", "_zone"]):
         return facts.options.zonal and facts.exists("x.pin._zone.%s" % name.partition("_zone.")[2])
@@ -212,18 +238,6 @@ def reverse_nodata(question, reply, facts):
         return facts.negative(question, "NOERROR")
 
 
-@explains("fqdn-slices", "slices of host names (`addressType: FQDN`)")
-def fqdn_slices(question, reply, facts):
-    """CoreDNS makes CNAMEs of them, beside other records and several at a name."""
-    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
-    if not found or reply.rcode != "NOERROR" or not facts.has_fqdn_slice(*found[:2]):
-        return None
-    answer = [record for record in reply.answer if record.rdtype != "CNAME"]
-    if answer:
-        return reply.changed(answer=answer)
-    return facts.negative(question, "NOERROR" if facts.exists_without_fqdn(*found) else "NXDOMAIN")
-
-
 # -- ExternalName --------------------------------------------------------------------
 @explains("externalname", "ExternalName: the reply's rcode, and types other than A and AAAA")
 def external_name(question, reply, facts):
@@ -262,12 +276,15 @@ def spelled(question, chain):
 
 
 # -- NS ------------------------------------------------------------------------------------
-@explains("ns-of-bound-address", "NS, and `ns.dns`, where `bind` names an address")
-def ns_of_bound_address(question, reply, facts):
-    """CoreDNS takes bound addresses for CIDRs and finds none; ours are the host's."""
+@explains("ns-of-host", "NS, and `ns.dns`, where CoreDNS finds no address of its own")
+def ns_of_host(question, reply, facts):
+    """It takes bound addresses for CIDRs, and stops at a slice of its own address
+    though the Service is gone. Ours are the host's addresses."""
     zone = ordinary(question, reply, facts)
     small = question.name.lower()
-    if not zone or not facts.options.bound or reply.rcode != "NOERROR" or reply.answer:
+    if not zone or reply.rcode != "NOERROR" or reply.answer:
+        return None
+    if not facts.options.bound and not facts.only_without_service(own_addresses()):
         return None
     server = "ns.dns.%s." % zone
     glue = [address_record(server, address, facts.options.ttl) for address in own_addresses()]
@@ -277,6 +294,12 @@ def ns_of_bound_address(question, reply, facts):
     answer = [record for record in glue if record.rdtype == question.rdtype]
     if small == server and answer:
         return facts.reply_to(question, message.Reply("NOERROR", {"aa"}, answer))
+
+
+@explains("ns-glue-twice", "glue of NS where two slices have the host's addresses")
+def ns_glue_twice(question, reply, facts):
+    if ordinary(question, reply, facts) and question.rdtype == "NS":
+        return reply.changed(additional=list({record.key(): record for record in reply.additional}.values()))
 
 
 @explains("link-local-ns", "link-local addresses of the host at `ns.dns`")

@@ -42,6 +42,11 @@ class Facts:
             self.asked[key] = message.parse(wire) if wire else None
         return self.asked[key]
 
+    def ask_over_tcp(self, question):
+        """The same in everything else."""
+        wire = asking.ask_one(self.port, question.with_(tcp=True))
+        return message.parse(wire) if wire else None
+
     def ask_right(self, name, rdtype):
         """The same with everything explained."""
         return self.right(message.Question(name, rdtype, tcp=True), self.ask(name, rdtype))[0]
@@ -107,8 +112,8 @@ class Facts:
     def exists_without_fqdn(self, ns, service, left):
         """Whether addresses, not host names, make a name below a Service."""
         spec = self.state[("Service", ns, service)]["spec"]
-        if spec.get("clusterIP") != "None" and len(left) != 1:
-            return True  # its own ports and addresses decide
+        if len(left) > 2 or spec.get("clusterIP") != "None" and len(left) != 1:
+            return True  # zonal names; its own ports and addresses decide
         port, protocol = [label[1:] if label.startswith("_") else label for label in left] if len(left) == 2 else ("", "")
         for each in self.slices.get((ns, service), ()):
             ports = each.get("ports") or [{}]
@@ -131,6 +136,13 @@ class Facts:
             for endpoint in (e for s in slices for e in s.get("endpoints") or () if of and address in e["addresses"]):
                 endpoints.append("%s.%s.%s.svc.%s." % (self.endpoint_name(endpoint, address), of, ns, zone))
         return services, sorted(set(endpoints))
+
+    def only_without_service(self, addresses):
+        """Slices have one of these addresses, and none of them has a Service."""
+        wanted = set(map(str, addresses))
+        owners = [key for key, slices in self.slices.items() for each in slices for e in each.get("endpoints") or ()
+                  if wanted & set(e["addresses"]) and e.get("conditions", {}).get("ready") is not False]
+        return bool(owners) and not any(("Service",) + key in self.state for key in owners)
 
     def endpoint_name(self, endpoint, address):
         if endpoint.get("hostname"):

@@ -73,7 +73,7 @@ TABLE = [
     Options("ttl-3600", ["ttl 3600"]),
     Options("namespaces", [NAMES]),
     Options("labels", ["labels tier in (front, back)"]),
-    Options("labels-not", ["labels tier!=back"]),
+    Options("labels-not", ["labels tier notin (back)"]),
     Options("zones", zones="cluster.local Example.org 10.96.0.0/16 10.244.0.0/16 fd00:10:96::/112"),
     Options("no-reverse", zones="cluster.local"),
     Options("fallthrough-reverse", ["fallthrough in-addr.arpa ip6.arpa"]),

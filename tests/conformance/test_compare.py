@@ -148,6 +148,8 @@ RIGHT = [
     ("a protocol with a port below", Question("_tcp." + NAME, flags=()), NXDOMAIN, negative("NOERROR"),
      ["empty-non-terminal", "negative-ttl"]),
     ("a protocol without", Question("_udp." + NAME, flags=()), NXDOMAIN, negative("NXDOMAIN"), ["negative-ttl"]),
+    ("ns.dns and a search list", Question("ns.dns.cluster.local.a.svc.cluster.local.", flags=()), NODATA,
+     negative("NXDOMAIN"), ["ns-dns-in-front", "negative-ttl"]),
     ("dns-version A", Question("dns-version.cluster.local.", flags=()), NXDOMAIN, negative("NOERROR"),
      ["dns-version", "negative-ttl"]),
     ("A at a reverse name", Question("9.0.96.10.in-addr.arpa.", flags=()), NXDOMAIN, negative("NOERROR"),
