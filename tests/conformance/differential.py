@@ -244,7 +244,8 @@ def main(argv):
     except Skip as e:
         print("differential # SKIP %s\n0 passed, 0 failed, 1 skipped" % e)
         return 0
-    report.summary(arguments.limit)
+    more = " --questions %d" % arguments.questions + (" --types " + ",".join(arguments.types) if arguments.types else "")
+    report.summary(arguments.limit, more)
     if arguments.json:
         with open(arguments.json, "w") as f:
             json.dump(dict(report.as_json(), command=sys.argv, date=time.strftime("%Y-%m-%d")), f, indent=1)

@@ -58,7 +58,8 @@ class Report:
             text += "; the API server refused %d writes, such as %s" % (len(refused), refused[0][:300])
         print(text, flush=True)
 
-    def summary(self, limit=60):
+    def summary(self, limit=60, more=""):
+        """more: further arguments that the failing seeds were run with."""
         print()
         for text, count in Counter("%s: %s" % t[1:] for t in self.troubles).most_common():
             print("%d x %s" % (count, text))
@@ -67,8 +68,10 @@ class Report:
             self.show(kind, rdtype, found, group)
         if len(groups) > limit:
             print("... and %d groups more (--limit)" % (len(groups) - limit))
-        print("\nby kind of name (without mutation), type and difference:")
-        for text, count in self.coarse().most_common(limit):
+        coarse = list(self.coarse())
+        if coarse:
+            print("\nby kind of name and difference:")
+        for text, count in coarse[:limit or 60]:
             print("%6d  %s" % (count, text))
         if self.ids:
             print("explained: " + ", ".join("%s %d" % pair for pair in self.ids.most_common()))
@@ -76,14 +79,19 @@ class Report:
         print("%d asked, %d explained, %d unexplained in %d groups, %d troubles"
               % (asked, explained, unexplained, len(self.groups), len(self.troubles)))
         for seed, options in sorted(self.failing.items()):
-            print("again: tests/conformance/differential.py --first-seed %d --options %s" % (seed, options))
+            print("again: tests/conformance/differential.py --first-seed %d --options %s%s" % (seed, options, more))
 
     def coarse(self):
-        """Few groups: to see what is missing."""
-        out = Counter()
+        """[(text, count)], the most first, without types and mutations: to see what is missing."""
+        counts, types = Counter(), {}
         for (kind, rdtype, found), group in self.groups.items():
-            out["%s | %s | %s" % (kind.split(";")[0].split(",")[0], rdtype, "; ".join(found))] += group.count
-        return out
+            key = (kind.split(";")[0].split(",")[0], "; ".join(found))
+            counts[key] += group.count
+            types.setdefault(key, Counter())[rdtype] += group.count
+        for key, count in counts.most_common():
+            shown = [rdtype for rdtype, _ in types[key].most_common(6)]
+            more = " ..." if len(types[key]) > len(shown) else ""
+            yield "%s | %s | %s%s" % (key[0], key[1], " ".join(shown), more), count
 
     @staticmethod
     def show(kind, rdtype, found, group):
