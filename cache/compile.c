@@ -283,30 +283,38 @@ static void apex_publish(struct compile *compile, unsigned which, const struct e
 	epoch_retire(compile->index->bin, (void *)(uintptr_t)old, old->size, NULL);
 }
 
+/* What is published of the names that rule_zone() drafts, the last one ns.dns. */
+static const struct entry *zone_entry(const struct compile *compile, unsigned i)
+{
+	return i < APEX_COUNT ? atomic_load_explicit(&compile->apex[i], memory_order_relaxed)
+			      : node_entry(compile->host);
+}
+
 static int compile_zone(struct compile *compile)
 {
-	struct entry *fresh[APEX_COUNT] = {NULL};
+	struct entry *fresh[APEX_COUNT + 1] = {NULL};
 	struct draft *draft = &compile->draft;
 	int rc;
 
 	draft_reset(draft);
 	rule_zone(compile->config, &compile->store->owners, draft);
 	rc = draft->error;
-	for (unsigned i = 0; !rc && i < APEX_COUNT; i++) {
+	for (unsigned i = 0; !rc && i <= APEX_COUNT; i++) {
 		const struct draft_name *name = &draft->names[i];
 
-		if (entry_same(draft, name,
-			    atomic_load_explicit(&compile->apex[i], memory_order_relaxed)))
+		if (entry_same(draft, name, zone_entry(compile, i)))
 			continue;
 		fresh[i] = entry_copy(draft, name);
 		if (!fresh[i])
 			rc = -ENOMEM;
 	}
-	for (unsigned i = 0; i < APEX_COUNT; i++) {
+	for (unsigned i = 0; i <= APEX_COUNT; i++) {
 		if (rc)
 			free(fresh[i]);
-		else if (fresh[i])
+		else if (fresh[i] && i < APEX_COUNT)
 			apex_publish(compile, i, fresh[i]);
+		else if (fresh[i])
+			index_publish(compile->index, compile->host, fresh[i]);
 	}
 	return rc;
 }
@@ -334,6 +342,7 @@ int compile_init(struct compile *compile, struct store *store, struct index *ind
 	struct reverse *reverse, const struct rule_config *config)
 {
 	static const uint8_t bare[][4] = {{3, 's', 'v', 'c'}, {3, 'p', 'o', 'd'}};
+	static const uint8_t host[] = {2, 'n', 's', 3, 'd', 'n', 's'};
 	int rc;
 
 	compile->store = store;
@@ -341,9 +350,7 @@ int compile_init(struct compile *compile, struct store *store, struct index *ind
 	compile->reverse = reverse;
 	compile->config = config;
 	draft_init(&compile->draft, config->ttl_s);
-	rule_zone_host(config, &compile->draft);
-	rc = publish_fixed(compile, &compile->host);
-	draft_reset(&compile->draft);
+	rc = index_hold(index, host, sizeof host, &compile->host);
 	rule_zone_version(&compile->draft);
 	if (!rc)
 		rc = publish_fixed(compile, &compile->schema);

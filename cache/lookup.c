@@ -335,9 +335,17 @@ uint8_t lookup_reverse_address(const struct query *query, uint8_t addr[16])
 	return 0;
 }
 
-static enum cluster_verdict find_reverse(
-	const struct view *view, unsigned gates, const struct query *query, struct cluster_hit *hit)
+static enum cluster_verdict find_reverse(const struct view *view, unsigned gates,
+	unsigned zone_labels, const struct query *query, struct cluster_hit *hit)
 {
+	static const uint8_t host[] = {2, 'n', 's', 3, 'd', 'n', 's'};
+	const size_t len = query->label_at[zone_labels];
+
+	/* ns.dns, which the zone's SOA names, and dns above it */
+	if (len == sizeof host && memcmp(query->name, host, len) == 0)
+		return find_fixed(index_find(&view->index, host, len), query->qtype, hit);
+	if (len == 4 && memcmp(query->name, host + 3, len) == 0)
+		return CLUSTER_NODATA;
 	if ((gates & VIEW_REVERSE_NEED) != VIEW_REVERSE_NEED)
 		return CLUSTER_UNSYNCED;
 	hit->family = lookup_reverse_address(query, hit->addr);
@@ -382,5 +390,5 @@ void lookup_find(
 	else if (!in->reverse)
 		out->verdict = find_forward(view, gates, in->name.labels, query, out);
 	else
-		out->verdict = find_reverse(view, gates, query, out);
+		out->verdict = find_reverse(view, gates, in->name.labels, query, out);
 }

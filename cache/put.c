@@ -62,11 +62,11 @@ static void owners_move(struct reply *reply, size_t from, uint16_t at)
 }
 
 /* An apex's NS names end in a pointer to the question. Where the apex is an
- * alias's target they must not: a reverse zone's names are whole. */
+ * alias's target they must not. */
 static struct cluster_hit apex_whole(const struct view *view, const struct cluster_hit *hit)
 {
 	const struct entry *entry =
-		atomic_load_explicit(&view->compile.apex[APEX_REVERSE], memory_order_acquire);
+		atomic_load_explicit(&view->compile.apex[APEX_WHOLE], memory_order_acquire);
 	struct cluster_hit out = *hit;
 
 	out.answer = entry_answer(entry, SLOT_NAME);

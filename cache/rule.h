@@ -56,11 +56,10 @@ const char *rule_host(const struct rule_config *config, const struct owner *owne
 bool rule_is_own(const struct rule_config *config, uint8_t family, const uint8_t *addr);
 
 /* The apex and ns.dns, which depend on all owners at once: NS with glue. The
- * draft's first name is the apex of the forward zones, the second that of the
- * reverse zones. */
+ * draft's first names are the apex of the forward zones, that of the reverse zones,
+ * and one whose names are whole, for aliases that lead to an apex; the last one
+ * is ns.dns. */
 void rule_zone(const struct rule_config *config, struct table *owners, struct draft *draft);
-/* The entry of ns.dns: our own addresses. */
-void rule_zone_host(const struct rule_config *config, struct draft *draft);
 /* The entry of dns-version: the version of the specification we follow. */
 void rule_zone_version(struct draft *draft);
 

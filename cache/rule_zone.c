@@ -2,11 +2,12 @@
 /* What an apex says of itself: NS, and the addresses that belong to them.
  *
  * The name servers are the Services of which one of our own addresses is an
- * endpoint (in a normal cluster kube-dns, with its cluster IP), or that
- * endpoint's name where the Service is headless; without any it is ns.dns, which
- * always has our own addresses. Reverse zones name the same servers, in the
- * primary zone. Forward zones share one answer: its names end in a pointer to
- * the question, which is the apex. */
+ * endpoint (in a normal cluster kube-dns, with its cluster IP), or the names of
+ * its endpoints where the Service is headless; without any it is ns.dns. Their
+ * addresses, without any our own, are those of ns.dns, too: the SOA names it.
+ * Forward zones share one answer: its names end in a pointer to the question, which
+ * is the apex. A reverse zone has a ns.dns of its own, and otherwise the servers
+ * of the primary zone. */
 #include "rule.h"
 
 #include <errno.h>
@@ -71,8 +72,6 @@ static void add_endpoint(struct servers *servers, const struct owner *owner, con
 	char dashed[DASHED_MAX];
 	size_t len;
 
-	if (!rule_is_own(servers->config, family, addr))
-		return;
 	if (host) {
 		len = strlen(host);
 	} else {
@@ -218,32 +217,38 @@ static void put_apex(struct draft *draft, const struct servers *servers, const s
 	draft_end(draft);
 }
 
+static void put_host(struct draft *draft, const struct servers *servers)
+{
+	draft_begin(draft, host_key, sizeof host_key, ENTRY_FIXED);
+	draft->item_count = 0;
+	for (size_t i = 0; i < servers->count; i++) {
+		if (servers->list[i].family)
+			draft_item(draft, NULL, servers->list[i].family, servers->list[i].addr, 0);
+	}
+	draft_sort_by_address(draft->items, draft->item_count);
+	draft_addresses(draft, draft->items, draft->item_count);
+	draft_end(draft);
+}
+
 void rule_zone(const struct rule_config *config, struct table *owners, struct draft *draft)
 {
 	struct servers servers = {.config = config};
+	bool own;
 
 	table_each(owners, visit_owner, &servers);
-	if (!servers.count)
+	own = servers.count > 0;
+	if (!own)
 		add_default(&servers);
 	if (servers.error) {
 		draft->error = servers.error;
 	} else {
 		qsort(servers.list, servers.count, sizeof *servers.list, compare);
 		put_apex(draft, &servers, NULL);
+		put_apex(draft, &servers, own ? config->primary : NULL);
 		put_apex(draft, &servers, config->primary);
+		put_host(draft, &servers);
 	}
 	free(servers.list);
-}
-
-void rule_zone_host(const struct rule_config *config, struct draft *draft)
-{
-	draft_begin(draft, host_key, sizeof host_key, ENTRY_FIXED);
-	draft->item_count = 0;
-	for (size_t i = 0; i < config->own_count; i++)
-		draft_item(draft, NULL, config->own[i].family, config->own[i].bytes, 0);
-	draft_sort_by_address(draft->items, draft->item_count);
-	draft_addresses(draft, draft->items, draft->item_count);
-	draft_end(draft);
 }
 
 /* Section 2.2 of the specification; the TTL is that of its example. */

@@ -564,13 +564,22 @@ static void name_servers(void **state)
 	put(&c, make_slice("kube-system", "p6", "peers", 6, "fd01::5 fd01::6"));
 	settle(&c);
 	expect("cluster.local", "NS",
-		"NOERROR NS fd01--5.peers.kube-system.svc.cluster.local."
+		"NOERROR NS 10-1-0-6.peers.kube-system.svc.cluster.local."
+		" NS fd01--5.peers.kube-system.svc.cluster.local."
+		" NS fd01--6.peers.kube-system.svc.cluster.local."
 		" NS kube-dns.kube-system.svc.cluster.local."
+		" NS p0.peers.kube-system.svc.cluster.local."
 		" NS p1.peers.kube-system.svc.cluster.local.");
 	assert_string_equal(ask_additional(asker),
+		" A 10-1-0-6.peers.kube-system.svc.cluster.local. 10.1.0.6"
 		" A kube-dns.kube-system.svc.cluster.local. 10.9.0.11"
+		" A p0.peers.kube-system.svc.cluster.local. 10.1.0.4"
 		" A p1.peers.kube-system.svc.cluster.local. 10.1.0.5"
-		" AAAA fd01--5.peers.kube-system.svc.cluster.local. fd01::5");
+		" AAAA fd01--5.peers.kube-system.svc.cluster.local. fd01::5"
+		" AAAA fd01--6.peers.kube-system.svc.cluster.local. fd01::6");
+	expect("ns.dns" ZONE, "A", "NOERROR A 10.1.0.4 A 10.1.0.5 A 10.1.0.6 A 10.9.0.11");
+	expect("ns.dns.10.in-addr.arpa", "AAAA", "NOERROR AAAA fd01::5 AAAA fd01::6");
+	expect("dns.10.in-addr.arpa", "A", "NODATA");
 	expect("p1.peers.kube-system.svc" ZONE, "A", "NOERROR A 10.1.0.5");
 	/* And back. */
 	take(&c, KIND_SLICE, "kube-system", "p4", 7);

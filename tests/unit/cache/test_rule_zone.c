@@ -26,7 +26,7 @@ static void draft_zone(struct rules_fixture *f)
 	draft_reset(&f->draft);
 	rule_zone(&f->config, &f->store.owners, &f->draft);
 	assert_int_equal(f->draft.error, 0);
-	assert_int_equal(f->draft.name_count, 2);
+	assert_int_equal(f->draft.name_count, 4);
 }
 
 static struct owner *add(struct rules_fixture *f, const char *name, enum service_type type,
@@ -58,9 +58,11 @@ static void default_server(void **state)
 	assert_int_equal(glue->bytes, 9 + 10 + 4);
 	assert_memory_equal(glue->rr, "\2ns\3dns\xC0\x0C\0\1\0\1\0\0\0\5\0\4\12\0\0\1", 23);
 	assert_null(slot(f, 0, SLOT_AAAA));
-	ns = slot(f, 1, SLOT_NAME);
+	/* A reverse zone has one of its own; a whole one is for aliases. */
+	assert_memory_equal(slot(f, 1, SLOT_NAME)->rr + 12, "\2ns\3dns\xC0\x0C", 9);
+	ns = slot(f, 2, SLOT_NAME);
 	assert_memory_equal(ns->rr + 12, "\2ns\3dns\7cluster\5local\0", 22);
-	glue = slot(f, 1, SLOT_A);
+	glue = slot(f, 2, SLOT_A);
 	assert_memory_equal(glue->rr, "\2ns\3dns\7cluster\5local\0\0\1", 24);
 	f->config.own_count = 0;
 	draft_zone(f);
@@ -86,8 +88,8 @@ static void order_does_not_matter(void **state)
 	draft_zone(two);
 	assert_int_equal(one->draft.len, two->draft.len);
 	assert_memory_equal(one->draft.buf, two->draft.buf, one->draft.len);
-	assert_int_equal(slot(one, 0, SLOT_NAME)->count, 3); /* h.b once, for both families */
-	assert_int_equal(slot(one, 0, SLOT_A)->count, 3);
+	assert_int_equal(slot(one, 0, SLOT_NAME)->count, 4); /* h.b once, for both families */
+	assert_int_equal(slot(one, 0, SLOT_A)->count, 4);
 	assert_int_equal(slot(one, 0, SLOT_AAAA)->count, 2);
 	rules_free(one);
 	rules_free(two);
@@ -108,15 +110,25 @@ static void only_those_that_hold_our_own(void **state)
 	rules_free(f);
 }
 
+/* ns.dns has what the name servers have: our own addresses only where none of
+ * them is an endpoint. */
 static void host_entry(void **state)
 {
 	const struct ip own[] = {make_ip("10.0.0.2"), make_ip("fd00::1"), make_ip("10.0.0.1")};
 	struct rules_fixture *f = rules_new(own, 3);
 
 	(void)state;
-	draft_reset(&f->draft);
-	rule_zone_host(&f->config, &f->draft);
-	assert_string_equal(rules_text(f), "ns.dns A 10.0.0.1 10.0.0.2 AAAA fd00::1");
+	draft_zone(f);
+	assert_non_null(strstr(rules_text(f), "; ns.dns A 10.0.0.1 10.0.0.2 AAAA fd00::1"));
+	add(f, "dns", SERVICE_CLUSTER_IP, "10.9.0.10", "10.0.0.1 10.0.0.7");
+	draft_zone(f);
+	assert_non_null(strstr(rules_text(f), "; ns.dns A 10.9.0.10"));
+	assert_memory_equal(slot(f, 1, SLOT_NAME)->rr + 12, "\3dns\2ks\3svc\7cluster\5local", 26);
+	/* A headless one names all replicas. */
+	add(f, "dns", SERVICE_HEADLESS, "", "10.0.0.1 10.0.0.7");
+	draft_zone(f);
+	assert_non_null(strstr(rules_text(f), "; ns.dns A 10.0.0.1 10.0.0.7"));
+	assert_int_equal(slot(f, 0, SLOT_NAME)->count, 2);
 	rules_free(f);
 }
 
