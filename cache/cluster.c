@@ -103,7 +103,7 @@ static int copy_config(struct cluster *cluster, const struct cluster_config *con
 		rc = copy_own(cluster, config);
 	cluster->view.ttl_s = cluster->rules.ttl_s = config->ttl_s;
 	cluster->view.negative_ttl_s = config->negative_ttl_s;
-	cluster->view.pods = config->pods;
+	cluster->view.pods_mode = config->pods;
 	cluster->view.primary = cluster->rules.primary;
 	cluster->view.names_need = VIEW_NAMES_NEED;
 	if (config->ignore_empty)
@@ -127,6 +127,10 @@ static int start(struct cluster *cluster)
 	if (!rc)
 		rc = store_init(&cluster->store, secret, (const char *const *)cluster->namespaces);
 	cluster->store.strict = cluster->rules.strict;
+	if (!rc && cluster->view.pods_mode == CLUSTER_PODS_VERIFIED) {
+		rc = pods_init(&cluster->view.pods, secret, &cluster->bin);
+		cluster->store.pods = &cluster->view.pods;
+	}
 	if (!rc)
 		rc = compile_init(&cluster->view.compile, &cluster->store, &cluster->view.index,
 			&cluster->view.reverse, &cluster->rules);
@@ -161,6 +165,7 @@ void cluster_free(struct cluster *cluster)
 	store_free(&cluster->store);
 	index_free(&cluster->view.index);
 	reverse_free(&cluster->view.reverse);
+	pods_free(&cluster->view.pods);
 	epoch_bin_free(&cluster->bin);
 	for (char **at = cluster->namespaces; at && *at; at++)
 		free(*at);
@@ -331,12 +336,14 @@ void cluster_stats(const struct cluster *cluster, struct cluster_stats *out)
 		.services = store->kinds[KIND_SERVICE].count,
 		.slices = store->kinds[KIND_SLICE].count,
 		.namespaces = store->kinds[KIND_NAMESPACE].count,
+		.pods = store->kinds[KIND_POD].count,
 		.endpoints = store->endpoints,
 		.nodes = cluster->view.index.nodes,
 		.published = cluster->view.compile.published,
 		.compiled = cluster->view.compile.compiled,
 		.bytes = store_bytes(store) + cluster->view.index.bytes +
-			 cluster->view.reverse.bytes + cluster->view.compile.bytes,
+			 cluster->view.reverse.bytes + cluster->view.compile.bytes +
+			 pods_bytes(&cluster->view.pods),
 		.refused = store->refused + cluster->view.compile.refused,
 		.serial = atomic_load_explicit(&cluster->view.serial, memory_order_relaxed),
 	};

@@ -18,6 +18,7 @@
  *	ClusterIP and ExternalName names   namespaces, services
  *	headless and endpoint names        namespaces, services, slices
  *	reverse names                      services, slices
+ *	names of pods                      namespaces, services; verified: pods too
  */
 
 #include "dns/wire/name.h"
@@ -31,7 +32,7 @@ struct cluster;
 enum cluster_pods {
 	CLUSTER_PODS_DISABLED, /* there are no names of pods */
 	CLUSTER_PODS_INSECURE, /* any address in a namespace that exists */
-	CLUSTER_PODS_VERIFIED  /* addresses of pods in that namespace */
+	CLUSTER_PODS_VERIFIED  /* addresses of pods in that namespace: KIND_POD is needed */
 };
 
 /* Everything is copied. */
@@ -53,10 +54,11 @@ struct cluster_config {
 
 struct cluster_stats {
 	uint64_t services, slices, namespaces, endpoints; /* held now */
+	uint64_t pods;                                    /* held now, of CLUSTER_PODS_VERIFIED */
 	uint64_t nodes;                                   /* names in the index */
 	uint64_t published; /* entries (a name's RRsets) published since the start */
 	uint64_t compiled;  /* owner keys compiled since the start */
-	uint64_t bytes;     /* of objects, answers and index */
+	uint64_t bytes;     /* of objects, answers, index and pods */
 	uint64_t refused;   /* names left out as no valid name, or an alias to an
 			      * address; counted whenever they are compiled */
 	uint32_t serial;

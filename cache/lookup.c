@@ -246,15 +246,24 @@ static bool namespace_exists(const struct view *view, const uint8_t *label)
 	return index_find(&view->index, key, len + 4) != NULL;
 }
 
-/* ADDRESS.NAMESPACE.pod: nothing but the name says which address it is. */
+/* ADDRESS.NAMESPACE.pod: the name itself says which address it is. What is no name
+ * of a pod in any case waits for no pods. */
 static enum cluster_verdict find_pod(
-	const struct view *view, const struct query *query, struct cluster_hit *hit)
+	const struct view *view, unsigned gates, const struct query *query, struct cluster_hit *hit)
 {
-	if (!namespace_exists(view, query->name + 1 + query->name[0]))
+	const uint8_t *ns = query->name + 1 + query->name[0];
+
+	if (!namespace_exists(view, ns))
 		return CLUSTER_NXDOMAIN;
 	hit->family = dashed_read(query->name + 1, query->name[0], hit->addr);
 	if (!hit->family)
 		return CLUSTER_NXDOMAIN;
+	if (view->pods_mode == CLUSTER_PODS_VERIFIED) {
+		if ((gates & VIEW_PODS_NEED) != VIEW_PODS_NEED)
+			return CLUSTER_UNSYNCED;
+		if (!pods_have(&view->pods, ns, hit->family, hit->addr))
+			return CLUSTER_NXDOMAIN;
+	}
 	hit->kind = HIT_ADDRESS;
 	return query->qtype == (hit->family == 4 ? TYPE_A : TYPE_AAAA) ? CLUSTER_FOUND
 								       : CLUSTER_NODATA;
@@ -265,12 +274,12 @@ static enum cluster_verdict find_below_pod(const struct view *view, unsigned gat
 {
 	if (labels == 1)
 		return CLUSTER_NODATA;
-	if (view->pods == CLUSTER_PODS_DISABLED || labels > 3)
+	if (view->pods_mode == CLUSTER_PODS_DISABLED || labels > 3)
 		return CLUSTER_NXDOMAIN;
 	if ((gates & VIEW_NAMES_NEED) != VIEW_NAMES_NEED)
 		return CLUSTER_UNSYNCED;
 	if (labels == 3)
-		return find_pod(view, query, hit);
+		return find_pod(view, gates, query, hit);
 	return namespace_exists(view, query->name) ? CLUSTER_NODATA : CLUSTER_NXDOMAIN;
 }
 

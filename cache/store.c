@@ -460,6 +460,55 @@ static void slice_remove(struct store *store, const char *ns, const char *name, 
 		slice_drop(store, slice, version);
 }
 
+/* Pods: only their addresses are of interest, and only where names are verified. */
+
+static void pod_gone(struct store *store, uint64_t version)
+{
+	store->kinds[KIND_POD].count--;
+	note_change(store, KIND_POD, version);
+}
+
+static void pod_remove(struct store *store, const char *ns, const char *name, uint64_t version)
+{
+	uint8_t key[OWNER_KEY_MAX];
+	const size_t len = store->pods ? space_key(ns, key) : 0;
+
+	if (len && pods_remove(store->pods, key, len, name))
+		pod_gone(store, version);
+}
+
+static int pod_keep(struct store *store, const struct pod *pod, const uint8_t *key, size_t len)
+{
+	struct store_kind *state = &store->kinds[KIND_POD];
+	enum pods_change change;
+	const int rc = pods_upsert(store->pods, key, len, pod, state->generation, &change);
+
+	if (rc)
+		return rc;
+	state->count += change == PODS_NEW;
+	if (change != PODS_SAME)
+		note_change(store, KIND_POD, pod->head.version);
+	return 0;
+}
+
+static int pod_upsert(struct store *store, struct object *object)
+{
+	const struct pod *pod = (const struct pod *)(const void *)object;
+	uint8_t key[OWNER_KEY_MAX];
+	const size_t len = space_key(object->ns, key);
+	const bool valid = len && strlen(object->name) <= PODS_NAME_MAX;
+	int rc = 0;
+
+	if (!valid)
+		store->refused++;
+	else if (!pod->ip_count)
+		pod_remove(store, object->ns, object->name, object->version);
+	else if (store->pods && admitted(store, object->ns))
+		rc = pod_keep(store, pod, key, len);
+	object_free(object);
+	return rc;
+}
+
 /* Kinds */
 
 static void namespace_sweep(void *user, struct table_link *link)
@@ -489,19 +538,12 @@ static void slice_sweep(void *user, struct table_link *link)
 		slice_drop(store, slice, 0);
 }
 
-static int ignore_upsert(struct store *store, struct object *object)
+static void pod_sweep(void *user, struct table_link *link)
 {
-	(void)store;
-	object_free(object);
-	return 0;
-}
+	struct store *store = user;
 
-static void ignore_remove(struct store *store, const char *ns, const char *name, uint64_t version)
-{
-	(void)store;
-	(void)ns;
-	(void)name;
-	(void)version;
+	if (pods_sweep(store->pods, link, store->kinds[KIND_POD].generation))
+		pod_gone(store, 0);
 }
 
 static const struct kind_row {
@@ -512,14 +554,25 @@ static const struct kind_row {
 	[KIND_NAMESPACE] = {namespace_upsert, namespace_remove, namespace_sweep},
 	[KIND_SERVICE] = {service_upsert, service_remove, service_sweep},
 	[KIND_SLICE] = {slice_upsert, slice_remove, slice_sweep},
-	[KIND_POD] = {ignore_upsert, ignore_remove, NULL}, /* no rule reads it */
+	[KIND_POD] = {pod_upsert, pod_remove, pod_sweep},
 };
 
+/* NULL: nothing of this kind is kept. */
 static struct table *table_of(struct store *store, enum object_kind kind)
 {
-	if (kind == KIND_NAMESPACE)
+	switch (kind) {
+	case KIND_NAMESPACE:
 		return &store->spaces;
-	return kind == KIND_SERVICE ? &store->owners : &store->slices;
+	case KIND_SERVICE:
+		return &store->owners;
+	case KIND_SLICE:
+		return &store->slices;
+	case KIND_POD:
+		return store->pods ? &store->pods->records : NULL;
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
 }
 
 int store_init(struct store *store, const uint8_t secret[16], const char *const *namespaces)
@@ -590,9 +643,10 @@ void store_remove(struct store *store, enum object_kind kind, const char *ns, co
 void store_end(struct store *store, enum object_kind kind, uint64_t version)
 {
 	struct store_kind *state = &store->kinds[kind];
+	struct table *table = table_of(store, kind);
 
-	if (kind_rows[kind].sweep)
-		table_each(table_of(store, kind), kind_rows[kind].sweep, store);
+	if (table)
+		table_each(table, kind_rows[kind].sweep, store);
 	if (!state->complete || state->list_changed) {
 		store->changed = true;
 		if (version)

@@ -20,11 +20,15 @@
  * Whoever has no valid name for DNS, or is in a namespace that is not served, is
  * dropped at the door; so is a slice of such a Service.
  *
+ * Pods are told to `pods`, which keeps of them what it needs (pods.h); where there
+ * is none they are let go.
+ *
  * The store owns the objects. A replaced object is freed at once: only the
  * writer ever looks at it.
  */
 
 #include "index.h"
+#include "pods.h"
 #include "table.h"
 #include "watch/object.h"
 
@@ -81,6 +85,7 @@ struct store {
 	struct store_kind kinds[KIND_COUNT];
 	const char *const *namespaces; /* NULL-terminated; NULL: all */
 	bool strict;                   /* a namespace that comes or goes dirties what is in it */
+	struct pods *pods;             /* set after store_init(); NULL: none are kept */
 	uint64_t endpoints;
 	uint64_t refused; /* objects without a valid name, since the start */
 	uint64_t bytes;   /* of objects and records, tables left out */

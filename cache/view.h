@@ -10,6 +10,7 @@
 
 #define VIEW_NAMES_NEED   (KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE))
 #define VIEW_SLICES_NEED  (VIEW_NAMES_NEED | KIND_BIT(KIND_SLICE))
+#define VIEW_PODS_NEED    (VIEW_NAMES_NEED | KIND_BIT(KIND_POD))
 #define VIEW_REVERSE_NEED (KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE))
 
 struct zone {
@@ -20,6 +21,7 @@ struct zone {
 struct view {
 	struct index index;
 	struct reverse reverse;
+	struct pods pods; /* of CLUSTER_PODS_VERIFIED; zeroed otherwise */
 	/* KIND_BITs of the kinds of which a complete list is published. Loaded
 	 * before the index is looked at, and set behind it: who sees a bit sees
 	 * everything of that list. */
@@ -27,7 +29,7 @@ struct view {
 	_Atomic uint32_t serial;
 	uint32_t ttl_s, negative_ttl_s;
 	unsigned names_need; /* KIND_BITs without which nothing below svc is said */
-	enum cluster_pods pods;
+	enum cluster_pods pods_mode;
 	size_t zone_count;
 	struct zone *zones;
 	const struct name *primary; /* the first forward zone */

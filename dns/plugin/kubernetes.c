@@ -182,12 +182,15 @@ fail:
 	return rc;
 }
 
+/* Pods are many, and change often: they are watched only where a name needs them. */
 static unsigned kinds_of(const struct kubernetes_options *options)
 {
 	unsigned kinds = KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE);
 
 	if (!options->no_endpoints)
 		kinds |= KIND_BIT(KIND_SLICE);
+	if (options->pods == CLUSTER_PODS_VERIFIED)
+		kinds |= KIND_BIT(KIND_POD);
 	return kinds;
 }
 

@@ -297,9 +297,7 @@ static int read_pods(
 	else if (strcmp(mode->text, "insecure") == 0)
 		options->pods = CLUSTER_PODS_INSECURE;
 	else if (strcmp(mode->text, "verified") == 0)
-		return corefile_error(err, mode,
-			"kubernetes: Binnacle does not have 'pods verified' yet; 'pods insecure' "
-			"answers the same names without looking whether there is such a pod");
+		options->pods = CLUSTER_PODS_VERIFIED;
 	else
 		return corefile_error(err, mode,
 			"pods must be disabled, insecure or verified, not '%s'", mode->text);

@@ -6,6 +6,7 @@
  *	zone cluster.local             a zone of the directive (before anything else)
  *	ttl 30
  *	namespaces shop billing        only these
+ *	pods verified                  or insecure
  *	own 10.0.0.53                  an address of this server
  *	begin services                 a list begins;  put ... ;  end services [RV]
  *	abort services                 the list broke off
@@ -61,6 +62,7 @@ struct scenario {
 	size_t namespace_count;
 	struct ip own[8];
 	size_t own_count;
+	enum cluster_pods pods;
 	struct cluster *cluster;
 	struct sink sink;
 	uint32_t serial;
@@ -108,6 +110,7 @@ static void cluster_need(struct scenario *s)
 		.namespaces = s->namespace_count ? (const char *const *)s->namespaces : NULL,
 		.own = s->own,
 		.own_count = s->own_count,
+		.pods = s->pods,
 	};
 
 	if (s->cluster)
@@ -128,6 +131,7 @@ static enum resource resource_of(struct scenario *s, const char *text)
 		{"slices", RESOURCE_SLICES},
 		{"slicesv1beta1", RESOURCE_SLICES_V1BETA1},
 		{"endpoints", RESOURCE_ENDPOINTS},
+		{"pods", RESOURCE_PODS},
 	};
 
 	for (size_t i = 0; text && i < sizeof names / sizeof *names; i++) {
@@ -159,6 +163,18 @@ static void do_namespaces(struct scenario *s, char *rest)
 {
 	for (char *text; (text = word(&rest));)
 		s->namespaces[s->namespace_count++] = strdup(text);
+}
+
+static void do_pods(struct scenario *s, char *rest)
+{
+	char *mode = word(&rest);
+
+	if (mode && strcmp(mode, "verified") == 0)
+		s->pods = CLUSTER_PODS_VERIFIED;
+	else if (mode && strcmp(mode, "insecure") == 0)
+		s->pods = CLUSTER_PODS_INSECURE;
+	else
+		die(s, "pods verified|insecure");
 }
 
 static void do_own(struct scenario *s, char *rest)
@@ -474,6 +490,7 @@ static const struct {
 	{"zone", false, do_zone},
 	{"ttl", false, do_ttl},
 	{"namespaces", false, do_namespaces},
+	{"pods", false, do_pods},
 	{"own", false, do_own},
 	{"begin", false, do_begin},
 	{"end", false, do_end},

@@ -331,6 +331,77 @@ def labels_option(w):
     expect(server, domain("db", ns), "A", has("10.244.5.1"), "headless with labelled slice")
 
 
+def pod_domain(address, ns):
+    return "%s.%s.pod.cluster.local." % (address.replace(".", "-").replace(":", "-"), ns)
+
+
+def pods_insecure(w):
+    ns = w.namespace()
+    server = w.server("pods insecure")
+    expect(server, pod_domain("10.244.8.1", ns), "A", has("10.244.8.1"), "any address in a namespace")
+    expect(server, pod_domain("fd00::8", ns), "AAAA", has("fd00::8"), "any IPv6 address")
+    expect(server, pod_domain("10.244.8.1", "no-" + ns), "A", gone, "no such namespace")
+
+
+def pods_verified(w):
+    ns, other = w.namespace(), w.namespace()
+    early = w.api.create(kube.pod(ns, "early"))
+    w.api.set_status(early, kube.pod_status("10.244.8.1", "fd00::8:1"))
+    server = w.server("pods verified")
+    expect(server, pod_domain("10.244.8.1", ns), "A", has("10.244.8.1"), "there from the start")
+    expect(server, pod_domain("10.244.8.1", ns), "AAAA", nodata, "the other type")
+    expect(server, pod_domain("10.244.8.1", other), "A", gone, "another namespace")
+    expect(server, pod_domain("10.244.8.2", ns), "A", gone, "no Pod has it")
+    if w.options.server == "binnacle":  # CoreDNS knows the primary address alone
+        expect(server, pod_domain("fd00::8:1", ns), "AAAA", has("fd00::8:1"), "the second family")
+        expect(server, "x." + pod_domain("10.244.8.1", ns), "A", gone, "a label more")
+        expect(server, pod_domain("10.244.8.1", ns), "SRV", nodata, "SRV")
+    late = w.api.create(kube.pod(ns, "late"))
+    expect(server, pod_domain("10.244.8.2", ns), "A", gone, "without a status")
+    w.api.set_status(late, kube.pod_status("10.244.8.2"))
+    expect(server, pod_domain("10.244.8.2", ns), "A", has("10.244.8.2"), "address given")
+    # The node's address: of two Pods in one namespace, and of one in another.
+    host = [w.api.create(kube.pod(n, name)) for n, name in ((ns, "agent"), (ns, "proxy"), (other, "proxy"))]
+    for one in host:
+        w.api.set_status(one, kube.pod_status("192.168.8.1"))
+    for n in (ns, other):
+        expect(server, pod_domain("192.168.8.1", n), "A", has("192.168.8.1"), "a node's address")
+    w.api.delete(host[0])
+    expect_stays(server, pod_domain("192.168.8.1", ns), "A", has("192.168.8.1"), "one of two deleted", 0.3)
+    w.api.delete(host[1])
+    expect(server, pod_domain("192.168.8.1", ns), "A", gone, "both deleted")
+    expect(server, pod_domain("192.168.8.1", other), "A", has("192.168.8.1"), "the other namespace's stays")
+    # A Pod that is over keeps its address in the status, and has it no more.
+    w.api.set_status(late, kube.pod_status("10.244.8.2", phase="Succeeded"))
+    expect(server, pod_domain("10.244.8.2", ns), "A", gone, "a Pod that is over")
+    w.api.delete(early)
+    expect(server, pod_domain("10.244.8.1", ns), "A", gone, "deleted")
+    expect(server, pod_domain("fd00::8:1", ns), "AAAA", gone, "deleted, the second family")
+
+
+def pods_need_a_permission(w):
+    """Only names of Pods wait for it, and /ready."""
+    w.binnacle_only()
+    ns = w.namespace()
+    made = w.api.create(kube.service(ns, "web"))
+    w.api.set_status(w.api.create(kube.pod(ns, "one")), kube.pod_status("10.244.8.9"))
+    rules = [dict(rule, resources=[r for r in rule["resources"] if r != "pods"]) for rule in kube.DNS_RULES]
+    try:
+        w.rig.grant(rules)
+        time.sleep(0.5)  # the API server's own caches of RBAC
+        server = w.server("pods verified", ready=False)
+        expect(server, domain("web", ns), "A", has(made["spec"]["clusterIP"]), "a Service needs no Pods", 5)
+        expect(server, pod_domain("10.244.8.9", ns), "A", is_rcode("SERVFAIL"), "a Pod's name does")
+        expect(server, pod_domain("10.244.8.9", "no-" + ns), "A", gone, "no such namespace, whatever Pods there are")
+        check_equal(server.ready_status(), 503, "/ready")
+        check(any(server.wait_log(verb, "pods", "names of pods", timeout_s=1) for verb in ("list ", "watch ")),
+              "no message names verb and resource:\n" + server.log())
+    finally:
+        w.rig.grant()
+    expect(server, pod_domain("10.244.8.9", ns), "A", has("10.244.8.9"), "permission granted", BACKOFF_S)
+    server.wait_ready(5)
+
+
 def namespaces_option(w):
     inside, outside = w.namespace(), w.namespace()
     server = w.server("namespaces " + inside)
@@ -626,7 +697,7 @@ def lists_of_several_pages(w):
 
 OBJECTS = [cluster_ip_service, node_port_and_load_balancer, external_name, dual_stack, headless, ports_and_addresses, readiness,
            slice_before_service, selectorless_cluster_ip, odd_slices, namespace_comes_and_goes, labels_option,
-           namespaces_option, kubectl_and_dig, many_at_once]
+           namespaces_option, pods_insecure, pods_verified, pods_need_a_permission, kubectl_and_dig, many_at_once]
 ACCESS = [client_certificate, inside_a_pod, wrong_authority, refused_token, api_server_away_at_the_start,
           missing_permission]
 FAULTS = [stream_lists_are_used, connection_cut_shortly, api_server_stopped, api_server_killed, revoked_token]

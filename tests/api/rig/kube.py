@@ -67,6 +67,11 @@ class Kube:
     def patch(self, thing, change):
         return self.call("PATCH", object_path(thing), change, "application/merge-patch+json")
 
+    def set_status(self, thing, status):
+        """What a controller or a kubelet would write."""
+        path = object_path(thing) + "/status"
+        return self.call("PATCH", path, {"status": status}, "application/merge-patch+json")
+
     def delete(self, thing):
         return self.call("DELETE", object_path(thing))
 
@@ -82,7 +87,8 @@ class Kube:
     def delete_namespace(self, name):
         """Also does what the namespace controller would: nobody else empties it."""
         self.call("DELETE", "/api/v1/namespaces/" + name)
-        for collection in ("/api/v1/namespaces/%s/services" % name, SLICES + "/namespaces/%s/endpointslices" % name):
+        for collection in ("/api/v1/namespaces/%s/services" % name, "/api/v1/namespaces/%s/pods" % name,
+                           SLICES + "/namespaces/%s/endpointslices" % name):
             for item in self.get(collection).get("items") or []:
                 self.call("DELETE", collection + "/" + item["metadata"]["name"])
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}}
@@ -94,6 +100,7 @@ class Kube:
 PLURALS = {
     "Namespace": ("/api/v1", "namespaces"),
     "Service": ("/api/v1", "services"),
+    "Pod": ("/api/v1", "pods"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
     "EndpointSlice": (SLICES, "endpointslices"),
     "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
@@ -132,6 +139,24 @@ def service(ns, name, labels=None, headless=False, external=None, families=None,
         "metadata": {"namespace": ns, "name": name, "labels": labels or {}},
         "spec": body,
     }
+
+
+def pod(ns, name, labels=None, **spec):
+    """A Pod that no kubelet starts; its status comes by set_status() and pod_status()."""
+    body = {"containers": [{"name": "main", "image": "none"}], "automountServiceAccountToken": False}
+    body.update(spec)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": ns, "name": name, "labels": labels or {}},
+        "spec": body,
+    }
+
+
+def pod_status(*addresses, phase="Running"):
+    out = {"phase": phase, "podIPs": [{"ip": a} for a in addresses] or None}
+    out["podIP"] = addresses[0] if addresses else None
+    return out
 
 
 def endpoint(address, ready=True, hostname=None):

@@ -9,6 +9,7 @@
  *	make_service("shop", "cdn", 8, SERVICE_EXTERNAL_NAME, "cdn.example.org")
  *	make_slice("shop", "web-1", "web", 9, "10.1.0.1 10.1.0.2=web-0 fd00::1")
  *	make_namespace("shop", 3)
+ *	make_pod("shop", "web-0", 4, "10.1.0.1 fd00::1")
  *	make_service_ports(..., "80:http:TCP 53:dns:UDP 9090::TCP -1:odd:TCP")
  */
 
@@ -129,6 +130,25 @@ static inline struct object *make_service(const char *ns, const char *name, uint
 	enum service_type type, const char *what)
 {
 	return make_service_ports(ns, name, version, type, what, "");
+}
+
+static inline struct object *make_pod(
+	const char *ns, const char *name, uint64_t version, const char *addresses)
+{
+	const size_t most = strlen(addresses) / 2 + 1;
+	struct make_arena arena = make_arena(
+		sizeof(struct pod) + strlen(ns) + strlen(name) + 64 + most * sizeof(struct ip));
+	struct pod *pod = make_take(&arena, sizeof *pod);
+	struct ip *ips = make_take(&arena, most * sizeof *ips);
+	char *copy = strdup(addresses), *state = NULL;
+
+	make_head(&arena, &pod->head, KIND_POD, ns, name, version);
+	pod->ips = ips;
+	for (char *t = strtok_r(copy, " ", &state); t; t = strtok_r(NULL, " ", &state))
+		ips[pod->ip_count++] = make_ip(t);
+	free(copy);
+	pod->head.size = (uint32_t)arena.cap;
+	return &pod->head;
 }
 
 static inline struct object *make_slice_ports(const char *ns, const char *name, const char *service,

@@ -186,10 +186,94 @@ static void answers_are_never_mixed(void **state)
 	cluster_free(c.cluster);
 }
 
+static void look_pod(
+	struct shared *shared, struct ask *asker, const char *name, enum cluster_verdict wanted)
+{
+	ask_query(asker, name, strstr(name, "--") ? TYPE_AAAA : TYPE_A);
+	cluster_find(shared->cluster, 0, &asker->query, &asker->hit);
+	if (asker->hit.verdict != wanted)
+		abort();
+}
+
+/* Pods come, go and change address while readers look: what stays is found, and what
+ * never was is not. */
+static void *pod_reader(void *user)
+{
+	struct shared *shared = user;
+	struct ask *asker = ask_new();
+
+	epoch_thread_start();
+	while (!atomic_load(&shared->stop)) {
+		epoch_online();
+		for (unsigned i = 0; i < SERVICES; i++) {
+			char name[64];
+
+			sprintf(name, "10-9-0-%u.shop.pod.cluster.local", i);
+			look_pod(shared, asker, name, CLUSTER_FOUND);
+			sprintf(name, "fd00--%u.shop.pod.cluster.local", i);
+			look_pod(shared, asker, name, CLUSTER_FOUND);
+			/* Those that come and go have it in other namespaces. */
+			sprintf(name, "10-1-0-%u.shop.pod.cluster.local", i);
+			look_pod(shared, asker, name, CLUSTER_NXDOMAIN);
+		}
+		epoch_offline();
+		atomic_fetch_add(&shared->looked, SERVICES);
+	}
+	epoch_thread_stop();
+	ask_free(asker);
+	return NULL;
+}
+
+static void pod_round(const struct ask_cluster *c, unsigned round)
+{
+	char ns[32], name[32], text[64];
+
+	for (unsigned i = 0; i < 200; i++) { /* the set grows, is cleaned, shrinks */
+		sprintf(ns, "team-%u", i % 7);
+		sprintf(name, "p%u", i);
+		sprintf(text, "10.1.%u.%u fd00:1::%u", (round + i) & 3, i, round & 255);
+		if ((round + i / 50) % 4)
+			put(c, make_pod(ns, name, round, text));
+		else
+			take(c, KIND_POD, ns, name, round);
+	}
+	for (unsigned i = 0; i < SERVICES; i++) { /* what stays, beside what does not */
+		sprintf(name, "s%u", i);
+		sprintf(text, "10.9.0.%u %s fd00::%u", i, round % 2 ? "10.8.8.8" : "", i);
+		put(c, make_pod("shop", name, round, text));
+	}
+	settle(c);
+}
+
+static void pods_that_stay_are_found(void **state)
+{
+	const struct ask_cluster c =
+		ask_cluster_of((struct cluster_config){.ttl_s = 5, .pods = CLUSTER_PODS_VERIFIED});
+	struct shared shared = {.cluster = c.cluster};
+	pthread_t threads[READERS];
+	unsigned round = 1;
+
+	(void)state;
+	complete_all(&c);
+	complete(&c, KIND_POD, 1);
+	put(&c, make_namespace("shop", 1));
+	pod_round(&c, round);
+	for (unsigned i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, pod_reader, &shared), 0);
+	while (round < 150 || (atomic_load(&shared.looked) < 2000 && round < 60000))
+		pod_round(&c, ++round);
+	atomic_store(&shared.stop, 1);
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(atomic_load(&shared.looked) > 0);
+	cluster_free(c.cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_are_never_mixed),
+		cmocka_unit_test(pods_that_stay_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

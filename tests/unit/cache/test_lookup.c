@@ -183,6 +183,113 @@ static void pods(void **state)
 	expect("1-2-3-4.shop.pod" ZONE, "A", "NXDOMAIN");
 }
 
+static void verified(void)
+{
+	cluster_free(c.cluster);
+	c = ask_cluster_of((struct cluster_config){.ttl_s = 5, .pods = CLUSTER_PODS_VERIFIED});
+}
+
+static void verified_pods(void **state)
+{
+	(void)state;
+	verified();
+	complete_all(&c);
+	complete(&c, KIND_POD, 1);
+	put(&c, make_namespace("shop", 1));
+	put(&c, make_namespace("bill", 1));
+	put(&c, make_pod("shop", "web", 2, "10.1.0.1 fd00::1"));
+	put(&c, make_pod("hidden", "web", 2, "10.1.0.3"));
+	settle(&c);
+	expect("pod" ZONE, "A", "NODATA");
+	expect("shop.pod" ZONE, "A", "NODATA");
+	expect("other.pod" ZONE, "A", "NXDOMAIN");
+	expect("10-1-0-1.shop.pod" ZONE, "A", "NOERROR A 10.1.0.1");
+	expect("10-1-0-1.SHOP.pod" ZONE, "A", "NOERROR A 10.1.0.1");
+	expect("10-1-0-1.shop.pod" ZONE, "AAAA", "NODATA");
+	expect("10-1-0-1.shop.pod" ZONE, "SRV", "NODATA");
+	/* Every address of it, in every spelling. */
+	expect("fd00--1.shop.pod" ZONE, "AAAA", "NOERROR AAAA fd00::1");
+	expect("FD00-0-0-0-0-0-0-1.shop.pod" ZONE, "AAAA", "NOERROR AAAA fd00::1");
+	expect("fd00--1.shop.pod" ZONE, "A", "NODATA");
+	expect("10-1-0-2.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("10-1-0-2.shop.pod" ZONE, "TXT", "NXDOMAIN");
+	expect("10-1-0-1.bill.pod" ZONE, "A", "NXDOMAIN");
+	expect("web.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("x.10-1-0-1.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("x.y.10-1-0-1.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("10-1-0-1.shop.svc" ZONE, "A", "NXDOMAIN");
+	/* Nothing exists below a namespace that does not. */
+	expect("10-1-0-3.hidden.pod" ZONE, "A", "NXDOMAIN");
+	put(&c, make_namespace("hidden", 3));
+	put(&c, make_pod("shop", "web", 3, "10.1.0.2"));
+	settle(&c);
+	expect("10-1-0-3.hidden.pod" ZONE, "A", "NOERROR A 10.1.0.3");
+	expect("10-1-0-2.shop.pod" ZONE, "A", "NOERROR A 10.1.0.2");
+	expect("10-1-0-1.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("fd00--1.shop.pod" ZONE, "AAAA", "NXDOMAIN");
+	take(&c, KIND_POD, "shop", "web", 4);
+	settle(&c);
+	expect("10-1-0-2.shop.pod" ZONE, "A", "NXDOMAIN");
+}
+
+static void verified_pods_wait_for_pods(void **state)
+{
+	(void)state;
+	verified();
+	put(&c, make_namespace("shop", 1));
+	c.sink.begin_replace(c.sink.ctx, KIND_POD);
+	put(&c, make_pod("shop", "web", 2, "10.1.0.1"));
+	settle(&c);
+	expect("10-1-0-1.shop.pod" ZONE, "A", "SERVFAIL");
+	c.sink.end_replace(c.sink.ctx, KIND_SERVICE, 5);
+	c.sink.end_replace(c.sink.ctx, KIND_NAMESPACE, 5);
+	c.sink.end_replace(c.sink.ctx, KIND_SLICE, 5);
+	settle(&c);
+	expect("10-1-0-1.shop.pod" ZONE, "A", "SERVFAIL");
+	expect("10-1-0-2.shop.pod" ZONE, "A", "SERVFAIL");
+	/* Whatever Pods there are, these are decided. */
+	expect("shop.pod" ZONE, "A", "NODATA");
+	expect("10-1-0-1.other.pod" ZONE, "A", "NXDOMAIN");
+	expect("web.shop.pod" ZONE, "A", "NXDOMAIN");
+	expect("web.shop.svc" ZONE, "A", "NXDOMAIN");
+	expect("1.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
+	c.sink.abort_replace(c.sink.ctx, KIND_POD);
+	settle(&c);
+	expect("10-1-0-1.shop.pod" ZONE, "A", "SERVFAIL");
+	c.sink.begin_replace(c.sink.ctx, KIND_POD);
+	put(&c, make_pod("shop", "web", 2, "10.1.0.1"));
+	c.sink.end_replace(c.sink.ctx, KIND_POD, 5);
+	settle(&c);
+	expect("10-1-0-1.shop.pod" ZONE, "A", "NOERROR A 10.1.0.1");
+	expect("10-1-0-2.shop.pod" ZONE, "A", "NXDOMAIN");
+	/* Pods alone say nothing about namespaces. */
+	verified();
+	complete(&c, KIND_POD, 1);
+	expect("10-1-0-1.shop.pod" ZONE, "A", "SERVFAIL");
+}
+
+static void verified_pods_of_admitted_namespaces(void **state)
+{
+	static const char *const only[] = {"shop", NULL};
+	struct cluster_stats stats;
+
+	(void)state;
+	cluster_free(c.cluster);
+	c = ask_cluster_of((struct cluster_config){
+		.ttl_s = 5, .pods = CLUSTER_PODS_VERIFIED, .namespaces = only});
+	complete_all(&c);
+	complete(&c, KIND_POD, 1);
+	put(&c, make_namespace("shop", 1));
+	put(&c, make_namespace("other", 1));
+	put(&c, make_pod("shop", "web", 2, "10.1.0.1"));
+	put(&c, make_pod("other", "web", 2, "10.1.0.1"));
+	settle(&c);
+	expect("10-1-0-1.shop.pod" ZONE, "A", "NOERROR A 10.1.0.1");
+	expect("10-1-0-1.other.pod" ZONE, "A", "NXDOMAIN");
+	cluster_stats(c.cluster, &stats);
+	assert_int_equal(stats.pods, 1);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -192,6 +299,9 @@ int main(void)
 		CASE(below_a_service),
 		CASE(gates),
 		CASE(pods),
+		CASE(verified_pods),
+		CASE(verified_pods_wait_for_pods),
+		CASE(verified_pods_of_admitted_namespaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

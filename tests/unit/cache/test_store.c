@@ -251,15 +251,75 @@ static void refuses_at_the_door(void **state)
 static void pods_are_let_go(void **state)
 {
 	struct fixture *fixture = *state;
-	struct object *pod = make_namespace("p", 1);
 
-	pod->kind = KIND_POD;
 	store_begin(&fixture->store, KIND_POD);
-	upsert(&fixture->store, pod);
+	upsert(&fixture->store, make_pod("shop", "p", 1, "10.1.0.1"));
 	store_remove(&fixture->store, KIND_POD, "shop", "p", 2);
 	store_end(&fixture->store, KIND_POD, 3);
 	assert_true(fixture->store.kinds[KIND_POD].complete);
+	assert_int_equal(fixture->store.kinds[KIND_POD].count, 0);
 	assert_int_equal(store_bytes(&fixture->store), fixture->base);
+}
+
+/* What the store says of Pods where they are kept: count, versions, change. */
+static void pods_are_kept(void **state)
+{
+	static const char *const only[] = {"shop", NULL};
+	struct fixture *fixture = *state;
+	struct store *store = &fixture->store;
+	const struct store_kind *kind = &store->kinds[KIND_POD];
+	struct epoch_bin bin = {.count = 0};
+	struct pods pods = {.bytes = 0};
+	char long_name[300];
+
+	assert_int_equal(pods_init(&pods, secret, &bin), 0);
+	store->pods = &pods;
+	store->namespaces = only;
+	store_begin(store, KIND_POD);
+	upsert(store, make_pod("shop", "a", 4, "10.1.0.1"));
+	upsert(store, make_pod("Shop", "b", 3, "10.1.0.2 fd00::2"));
+	upsert(store, make_pod("other", "a", 9, "10.1.0.1"));
+	store_end(store, KIND_POD, 5);
+	assert_int_equal(kind->count, 2);
+	assert_int_equal(kind->version, 5);
+	store->changed = false;
+	upsert(store, make_pod("shop", "a", 6, "10.1.0.1"));
+	store_remove(store, KIND_POD, "shop", "c", 7);
+	store_remove(store, KIND_POD, "other", "a", 7);
+	assert_false(store->changed);
+	upsert(store, make_pod("shop", "a", 8, "10.1.0.9"));
+	assert_true(store->changed);
+	assert_int_equal(kind->version, 8);
+	/* Neither a namespace nor a name that could be one: not kept. */
+	memset(long_name, 'a', sizeof long_name - 1);
+	long_name[sizeof long_name - 1] = '\0';
+	upsert(store, make_pod("shop", long_name, 9, "10.1.0.1"));
+	upsert(store, make_pod("sh_op", "a", 9, "10.1.0.1"));
+	assert_int_equal(store->refused, 2);
+	/* Without an address it is as if it had gone. */
+	upsert(store, make_pod("shop", "a", 10, ""));
+	upsert(store, make_pod("shop", "a", 11, ""));
+	assert_int_equal(kind->count, 1);
+	assert_int_equal(kind->version, 10);
+	/* A list that breaks off takes nothing away, and one that ends sweeps. */
+	store_begin(store, KIND_POD);
+	upsert(store, make_pod("shop", "c", 12, "10.1.0.3"));
+	store_abort(store, KIND_POD);
+	assert_int_equal(kind->count, 2);
+	store_begin(store, KIND_POD);
+	upsert(store, make_pod("shop", "c", 12, "10.1.0.3"));
+	store_end(store, KIND_POD, 20);
+	assert_int_equal(kind->count, 1);
+	assert_int_equal(kind->version, 20);
+	store_begin(store, KIND_POD);
+	upsert(store, make_pod("shop", "c", 12, "10.1.0.3"));
+	store_end(store, KIND_POD, 30);
+	assert_int_equal(kind->version, 20);
+	store_remove(store, KIND_POD, "shop", "c", 31);
+	assert_int_equal(kind->count, 0);
+	assert_int_equal(kind->version, 31);
+	pods_free(&pods);
+	epoch_bin_free(&bin);
 }
 
 /* Every allocation of an upsert fails once: -ENOMEM, and nothing has changed. */
@@ -305,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slice_moves_to_another_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(refuses_at_the_door, setup, teardown),
 		cmocka_unit_test_setup_teardown(pods_are_let_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(pods_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_allocation_fails_once, setup, teardown),
 	};
 

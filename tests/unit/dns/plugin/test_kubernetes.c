@@ -19,7 +19,9 @@
 
 static const char manifest[] =
 	"apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n"
-	"spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n";
+	"spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n"
+	"---\napiVersion: v1\nkind: Pod\nmetadata: {name: web-0, namespace: shop}\n"
+	"status: {podIPs: [{ip: 10.1.0.1}, {ip: 'fd00::1'}]}\n";
 
 struct world {
 	char dir[64], path[96];
@@ -168,6 +170,57 @@ static void test_life(void **state)
 	stop(world);
 }
 
+static void start(struct world *world, const char *more)
+{
+	char body[256], err[COREFILE_ERROR_MAX] = "";
+
+	snprintf(body, sizeof body, "manifests %s\n%s", world->dir, more);
+	assert_int_equal(setup_plugin(world, body, err), 0);
+	assert_int_equal(plugin_kubernetes.start(world->instance, &world->host, NULL, err), 0);
+	for (int i = 0; i < 1000 && !plugin_kubernetes.ready(world->instance); i++)
+		uv_run(&world->loop, UV_RUN_ONCE);
+	assert_true(plugin_kubernetes.ready(world->instance));
+}
+
+static void expect_rcode(struct world *world, const char *name, uint16_t type, uint16_t rcode)
+{
+	struct reply reply;
+
+	assert_int_equal(ask(world, name, type, &reply), PLUGIN_DONE);
+	assert_int_equal(reply.rcode, rcode);
+	assert_int_equal(reply.count[REPLY_ANSWER], rcode == RCODE_NOERROR);
+}
+
+/* Pods are watched where they are verified; ready then waits for them too. */
+static void test_pods_verified(void **state)
+{
+	struct world *world = *state;
+
+	start(world, "pods verified");
+	expect_rcode(world, "10-1-0-1.shop.pod.cluster.local", TYPE_A, RCODE_NOERROR);
+	expect_rcode(world, "fd00--1.shop.pod.cluster.local", TYPE_AAAA, RCODE_NOERROR);
+	expect_rcode(world, "10-1-0-2.shop.pod.cluster.local", TYPE_A, RCODE_NXDOMAIN);
+	stop(world);
+}
+
+static void test_pods_insecure(void **state)
+{
+	struct world *world = *state;
+
+	start(world, "pods insecure");
+	expect_rcode(world, "10-1-0-2.shop.pod.cluster.local", TYPE_A, RCODE_NOERROR);
+	stop(world);
+}
+
+static void test_pods_disabled(void **state)
+{
+	struct world *world = *state;
+
+	start(world, "ttl 30");
+	expect_rcode(world, "10-1-0-1.shop.pod.cluster.local", TYPE_A, RCODE_NXDOMAIN);
+	stop(world);
+}
+
 static void test_stop_before_start(void **state)
 {
 	struct world *world = *state;
@@ -204,6 +257,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_reverse_names_before_the_lists, world_setup, world_teardown),
 		CASE(test_life),
+		CASE(test_pods_verified),
+		CASE(test_pods_insecure),
+		CASE(test_pods_disabled),
 		CASE(test_stop_before_start),
 		CASE(test_start_says_what_is_wrong),
 	};

@@ -149,6 +149,29 @@ static void test_sources(void **state)
 	kubernetes_options_free(&options);
 }
 
+static void test_pods(void **state)
+{
+	static const struct {
+		const char *inside;
+		enum cluster_pods wanted;
+	} rows[] = {
+		{"kubernetes a", CLUSTER_PODS_DISABLED},
+		{"kubernetes a {\npods disabled\n}", CLUSTER_PODS_DISABLED},
+		{"kubernetes a {\npods insecure\n}", CLUSTER_PODS_INSECURE},
+		{"kubernetes a {\npods verified\n}", CLUSTER_PODS_VERIFIED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct kubernetes_options options;
+		char err[COREFILE_ERROR_MAX] = "";
+
+		assert_int_equal(options_from(rows[i].inside, &options, err), 0);
+		assert_int_equal(options.pods, rows[i].wanted);
+		kubernetes_options_free(&options);
+	}
+}
+
 static void test_mistakes(void **state)
 {
 	static const struct {
@@ -160,7 +183,10 @@ static void test_mistakes(void **state)
 		{"kubernetes a {\nttl 1 2\n}", "write 'ttl SECONDS'"},
 		{"kubernetes a {\ntt 1\n}", "did you mean 'ttl'?"},
 		{"kubernetes a {\nqqqqqqqqqq\n}", "unknown option 'qqqqqqqqqq'"},
-		{"kubernetes a {\npods verified\n}", "'pods verified' yet"},
+		{"kubernetes a {\npods\n}", "write 'pods disabled|insecure|verified'"},
+		{"kubernetes a {\npods verified insecure\n}",
+			"write 'pods disabled|insecure|verified'"},
+		{"kubernetes a {\npods Verified\n}", "not 'Verified'"},
 		{"kubernetes a {\npods some\n}", "disabled, insecure or verified"},
 		{"kubernetes a {\nttl 3 {\nx\n}\n}", "write 'ttl SECONDS'"},
 		{"kubernetes in-addr.arpa ip6.arpa", "must not be a reverse zone"},
@@ -203,6 +229,7 @@ int main(void)
 		cmocka_unit_test(test_more_options),
 		cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_sources),
+		cmocka_unit_test(test_pods),
 		cmocka_unit_test(test_mistakes),
 	};
 
