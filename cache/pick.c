@@ -102,22 +102,6 @@ static uint32_t own_addresses(const struct entry *entry)
 	return (a ? a->count : 0) + (aaaa ? aaaa->count : 0);
 }
 
-uint32_t pick_candidates(const struct pick *pick)
-{
-	const struct port_set *ports = pick->ports;
-	uint32_t sum = 0;
-
-	if (!ports)
-		return 0;
-	if (pick->own)
-		return own_addresses(pick->entry) * ports_count(ports, 0, &pick->wanted);
-	if (ports->group_count == 1)
-		return pick->count * ports_count(ports, 0, &pick->wanted);
-	for (uint32_t i = 0; i < pick->count; i++)
-		sum += ports_count(ports, ports_group_of(ports, pick->first + i), &pick->wanted);
-	return sum;
-}
-
 static bool usable(const struct pick *pick, const struct port_record *port)
 {
 	return port->number >= 0 && ports_match(pick->ports, port, &pick->wanted);
@@ -153,6 +137,27 @@ static bool is_namesake(const struct endpoints *endpoints, const struct endpoint
 	label[0] = (uint8_t)dashed_format(endpoint->family, endpoint->addr, (char *)label + 1);
 	endpoints_find_host(endpoints, label, &count);
 	return count > 0;
+}
+
+uint32_t pick_candidates(const struct pick *pick)
+{
+	const struct port_set *ports = pick->ports;
+	const bool namesakes = pick->endpoints.hosts && pick->endpoints.hosts->namesakes;
+	uint32_t sum = 0;
+
+	if (!ports)
+		return 0;
+	if (pick->own)
+		return own_addresses(pick->entry) * ports_candidates(ports, 0, &pick->wanted);
+	if (ports->group_count == 1 && !namesakes)
+		return pick->count * ports_candidates(ports, 0, &pick->wanted);
+	for (uint32_t i = 0; i < pick->count; i++) {
+		const struct endpoint endpoint = endpoints_get(&pick->endpoints, pick->first + i);
+
+		if (endpoint.label || pick->count == 1 || !is_namesake(&pick->endpoints, &endpoint))
+			sum += ports_candidates(ports, endpoint.group, &pick->wanted);
+	}
+	return sum;
 }
 
 bool pick_target_next(const struct pick *pick, uint32_t *at, struct target *out)

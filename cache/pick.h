@@ -21,7 +21,8 @@ bool pick_address_next(const struct pick *pick, uint8_t family, uint32_t *at, st
 /* True if there is a port with a number that makes an SRV. */
 bool pick_has_srv(const struct pick *pick);
 
-/* Pairs of an address and a wanted port: what weights are divided by. */
+/* Pairs of an address and a wanted port, those of several slices each counted: what
+ * weights are divided by, as CoreDNS does. */
 uint32_t pick_candidates(const struct pick *pick);
 
 /* What an SRV leads to: an endpoint's name, or the Service's own (label NULL and

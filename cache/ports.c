@@ -55,6 +55,20 @@ unsigned ports_count(const struct port_set *set, unsigned group, const struct po
 	return count;
 }
 
+unsigned ports_candidates(
+	const struct port_set *set, unsigned group, const struct port_wanted *wanted)
+{
+	const struct port_group *of = ports_groups(set) + group;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < of->count; i++) {
+		const struct port_record *port = &set->ports[of->first + i];
+
+		count += ports_match(set, port, wanted) ? port->times : 0u;
+	}
+	return count;
+}
+
 bool ports_has_protocol(const struct port_set *set, const uint8_t *label)
 {
 	const uint8_t *text;

@@ -21,6 +21,8 @@ struct port_record {
 	int32_t number;   /* -1: no SRV can be made of it */
 	uint32_t text_at; /* from the start of the set: name and protocol, each a
 			   * length byte and letters in lower case */
+	uint16_t times;   /* in how many slices each endpoint of the group has it */
+	uint16_t zero;
 };
 
 struct port_group {
@@ -64,6 +66,10 @@ bool ports_match(const struct port_set *set, const struct port_record *port,
 
 /* How many ports of a group match. */
 unsigned ports_count(const struct port_set *set, unsigned group, const struct port_wanted *wanted);
+
+/* The same, each as often as it is there. */
+unsigned ports_candidates(
+	const struct port_set *set, unsigned group, const struct port_wanted *wanted);
 
 /* True if a name `_port.LABEL` can exist: the empty non-terminal above it does. */
 bool ports_has_protocol(const struct port_set *set, const uint8_t *label);

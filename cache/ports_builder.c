@@ -96,16 +96,17 @@ uint32_t ports_builder_list(struct ports_builder *builder, const struct port *po
 	return (uint32_t)last;
 }
 
-/* The list is in the group that begins with the ref at `first` already. */
-static bool ref_known(const struct ports_builder *builder, size_t first, const struct port *port)
+/* The port in the group that begins with the ref at `first`; NULL: not there. */
+static struct ports_ref *ref_find(
+	const struct ports_builder *builder, size_t first, const struct port *port)
 {
 	if (builder->ref_count - first > UNION_SORT_MAX)
-		return false;
+		return NULL;
 	for (size_t i = first; i < builder->ref_count; i++) {
-		if (port_same(builder->refs[i], port))
-			return true;
+		if (port_same(builder->refs[i].port, port))
+			return &builder->refs[i];
 	}
-	return false;
+	return NULL;
 }
 
 static void refs_add(
@@ -114,8 +115,13 @@ static void refs_add(
 	if (!GROW(builder, refs, ref_cap, builder->ref_count + list->count))
 		return;
 	for (uint32_t i = 0; i < list->count; i++) {
-		if (!unite || !ref_known(builder, first, &list->ports[i]))
-			builder->refs[builder->ref_count++] = &list->ports[i];
+		struct ports_ref *known = unite ? ref_find(builder, first, &list->ports[i]) : NULL;
+
+		if (!known)
+			builder->refs[builder->ref_count++] =
+				(struct ports_ref){&list->ports[i], 1};
+		else if (known->times < UINT16_MAX)
+			known->times++;
 	}
 }
 
@@ -189,8 +195,6 @@ void ports_builder_member(struct ports_builder *builder, uint32_t list, bool fre
 		member_close(builder);
 	for (at = 0; at < builder->open_count && builder->open[at] < list; at++)
 		;
-	if (at < builder->open_count && builder->open[at] == list)
-		return;
 	if (!GROW(builder, open, open_cap, builder->open_count + 1))
 		return;
 	memmove(&builder->open[at + 1], &builder->open[at],
@@ -223,7 +227,8 @@ static size_t texts_len(const struct ports_builder *builder)
 	size_t len = 0;
 
 	for (size_t i = 0; i < builder->ref_count; i++)
-		len += 2 + text_len(builder->refs[i]->name) + text_len(builder->refs[i]->protocol);
+		len += 2 + text_len(builder->refs[i].port->name) +
+		       text_len(builder->refs[i].port->protocol);
 	return len;
 }
 
@@ -244,10 +249,11 @@ static void set_fill(const struct ports_builder *builder, struct port_set *set, 
 	if (many)
 		memcpy(group_of, builder->group_of, builder->member_count * sizeof *group_of);
 	for (size_t i = 0; i < builder->ref_count; i++) {
-		set->ports[i].number = builder->refs[i]->number;
+		set->ports[i].times = builder->refs[i].times;
+		set->ports[i].number = builder->refs[i].port->number;
 		set->ports[i].text_at = (uint32_t)(text - (uint8_t *)set);
-		text = text_put(text, builder->refs[i]->name);
-		text = text_put(text, builder->refs[i]->protocol);
+		text = text_put(text, builder->refs[i].port->name);
+		text = text_put(text, builder->refs[i].port->protocol);
 	}
 }
 
@@ -259,7 +265,7 @@ void ports_builder_write(struct ports_builder *builder, struct draft *draft, enu
 	member_close(builder);
 	if (builder->error && !draft->error)
 		draft->error = builder->error;
-	if (draft->error || (builder->group_count <= 1 && !builder->ref_count))
+	if (draft->error || !builder->ref_count)
 		return;
 	size = sizeof *set + builder->ref_count * sizeof set->ports[0] +
 	       builder->group_count * sizeof(struct port_group) + texts_len(builder);

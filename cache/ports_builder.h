@@ -27,13 +27,18 @@ struct ports_range {
 	uint32_t first, count; /* of refs */
 };
 
+struct ports_ref {
+	const struct port *port;
+	uint16_t times;
+};
+
 struct ports_builder {
 	struct ports_list *lists;
 	struct ports_range *groups;
-	const struct port **refs; /* the ports of the groups, one behind the other */
-	uint16_t *group_of;       /* of the endpoints that are whole */
-	uint32_t *open;           /* the lists of the one under way */
-	uint32_t *shared;         /* the lists of the last one that had several */
+	struct ports_ref *refs; /* the ports of the groups, one behind the other */
+	uint16_t *group_of;     /* of the endpoints that are whole */
+	uint32_t *open;         /* the lists of the one under way */
+	uint32_t *shared;       /* the lists of the last one that had several */
 	size_t list_count, list_cap, group_count, group_cap, ref_count, ref_cap;
 	size_t member_count, member_cap, open_count, open_cap, shared_count, shared_cap;
 	uint16_t shared_group;
@@ -48,10 +53,11 @@ void ports_builder_free(struct ports_builder *builder);
 uint32_t ports_builder_list(
 	struct ports_builder *builder, const struct port *ports, uint32_t count);
 
-/* The next endpoint (fresh), or one more list of the same. */
+/* The next endpoint (fresh), or one more list of the same: an endpoint that is in
+ * two slices with one list has it twice (struct port_record, times). */
 void ports_builder_member(struct ports_builder *builder, uint32_t list, bool fresh);
 
-/* Nothing is written where there are no ports and no groups to tell apart. */
+/* Nothing is written where there are no ports. */
 void ports_builder_write(struct ports_builder *builder, struct draft *draft, enum entry_slot slot);
 
 #endif

@@ -45,7 +45,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* "80 53|8080 of 0 1", "": nothing was written. */
+/* "80 53x2|8080 of 0 1" (53 twice), "": nothing was written. */
 static const char *written(struct fixture *f)
 {
 	const struct port_set *set;
@@ -63,9 +63,14 @@ static const char *written(struct fixture *f)
 		const struct port_group *group = ports_groups(set) + g;
 
 		at += (size_t)sprintf(f->text + at, "%s", g ? "|" : "");
-		for (unsigned i = 0; i < group->count; i++)
-			at += (size_t)sprintf(f->text + at, "%s%d", i ? " " : "",
-				(int)set->ports[group->first + i].number);
+		for (unsigned i = 0; i < group->count; i++) {
+			const struct port_record *port = &set->ports[group->first + i];
+
+			at += (size_t)sprintf(
+				f->text + at, "%s%d", i ? " " : "", (int)port->number);
+			if (port->times != 1)
+				at += (size_t)sprintf(f->text + at, "x%u", port->times);
+		}
 	}
 	for (size_t i = 0; set && set->group_count > 1 && i < f->builder.member_count; i++)
 		at += (size_t)sprintf(
@@ -117,8 +122,8 @@ static void lists_of_one_endpoint_unite(void **state)
 	ports_builder_member(&f->builder, c, false);
 	ports_builder_member(&f->builder, c, false);
 	ports_builder_member(&f->builder, c, true);
-	/* a; a and b; a and c twice; c. Equal ports once. */
-	assert_string_equal(written(f), "80|80 53|80 8080|8080 of 0 1 2 2 3");
+	/* a; a and b; a and c; a and c twice; c. Equal ports once, and how often. */
+	assert_string_equal(written(f), "80|80x2 53|80 8080|80 8080x2|8080 of 0 1 2 3 4");
 }
 
 /* A Service of slices that all differ stays within what a set can count. */

@@ -156,7 +156,7 @@ static void hostname_that_spells_an_address(void **state)
 	service("twin", SERVICE_HEADLESS, "", "");
 	slice("twin-1", "twin", "10.1.0.1=10-1-0-2 10.1.0.2", "80:http:TCP");
 	expect("twin.shop.svc" ZONE, "SRV",
-		"NOERROR SRV 0 33 80 10-1-0-2.twin.shop.svc.cluster.local.");
+		"NOERROR SRV 0 50 80 10-1-0-2.twin.shop.svc.cluster.local.");
 	assert_string_equal(ask_additional(asker),
 		" A 10-1-0-2.twin.shop.svc.cluster.local. 10.1.0.1 "
 		"A 10-1-0-2.twin.shop.svc.cluster.local. 10.1.0.2");
