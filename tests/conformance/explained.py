@@ -25,8 +25,13 @@ NOT_SEEN = {
     "classes other than IN": "these Corefiles have neither forward nor chaos: both refuse",
     "TCP questions on one connection": "replies are compared, not their order in time",
     "API server away": "the API server stays",
-    "`/metrics`, `reload`, `forward`, `cache` and other plugins, options of `kubernetes` such as `pods`":
+    "`/metrics`, `reload`, `forward`, `cache` and other plugins, `multicluster`, `zonal` of `kubernetes`":
         "an option set that is refused is reported as such",
+    "ExternalName that is an IP address": "the replies are the same",
+    "addresses that today's API server refuses (loopback, link-local, multicast, unspecified, broadcast, v4-mapped)":
+        "a real API server refuses them",
+    "`upstream`, `resyncperiod`, `transfer` inside `kubernetes`": "CoreDNS does not start",
+    "`noendpoints` with `ignore empty_service`": "Binnacle does not start",
 }
 
 # Those that are no function of a reply: id to row. judge.py looks at cut replies.
@@ -187,16 +192,25 @@ def empty_non_terminal(question, reply, facts):
 
 
 def is_empty_non_terminal(name, zone, facts):
-    """dns.<zone>, _proto.<service> where a named port is below, and the stem of zonal names."""
+    """dns.<zone>, _proto.<service> and proto.<service> where a named port is below, and
+    the stem of zonal names."""
     if name == "dns.%s." % zone:
-        return zone in facts.options.forward_zones
+        return True
     found = facts.service_of(name)
     if found and found[2] in (["_zone"], ["pin", "_zone"], ["prefer", "_zone"]):
         return facts.options.zonal and facts.exists("x.pin._zone.%s" % name.partition("_zone.")[2])
-    if not found or len(found[2]) != 1 or found[2][0] not in ("_tcp", "_udp", "_sctp"):
+    bare = found[2][0].removeprefix("_") if found and len(found[2]) == 1 else None
+    if bare not in ("tcp", "udp", "sctp"):
         return False
-    return any("_" + protocol == found[2][0] and message.fits("_%s.%s" % (port, name))
+    return any(protocol == bare and message.fits("_%s.%s" % (port, name))
                and facts.exists("_%s.%s" % (port, name)) for port, protocol in facts.ports_of(*found[:2]))
+
+
+@explains("port-of-any-name", "`_` as the name of a port or protocol")
+def port_of_any_name(question, reply, facts):
+    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    if found and len(found[2]) == 2 and "_" in found[2] and not facts.denied(question.name, reply):
+        return facts.negative(question, "NXDOMAIN")
 
 
 @explains("pod-labels", "labels in front of a pod's name")
@@ -209,7 +223,60 @@ def pod_labels(question, reply, facts):
         return facts.negative(question, "NXDOMAIN")
 
 
+def is_pod_name(question, zone):
+    labels = question.name.lower()[:-len(zone) - 2].split(".")
+    return len(labels) == 3 and labels[-1] == "pod"
+
+
+@explains("pod-srv", "SRV at a pod name")
+def pod_srv(question, reply, facts):
+    zone = ordinary(question, reply, facts)
+    if zone in facts.options.forward_zones and question.rdtype == "SRV" and reply.answer and is_pod_name(question, zone):
+        return facts.negative(question, "NOERROR")
+
+
+@explains("pod-addresses", "`pods verified`, the further addresses of a Pod")
+def pod_addresses(question, reply, facts):
+    zone = ordinary(question, reply, facts)
+    if zone not in facts.options.forward_zones or not is_pod_name(question, zone) or not facts.denied(question.name, reply):
+        return None
+    label, ns = question.name.lower().split(".")[:2]
+    address = facts.further_pod_address(ns, label)
+    if not address:
+        return None
+    if question.rdtype != ("AAAA" if address.version == 6 else "A"):
+        return facts.negative(question, "NOERROR")
+    record = address_record(question.name, address, facts.options.ttl)
+    return facts.reply_to(question, message.Reply("NOERROR", {"aa"}, [record]))
+
+
 # -- reverse names -----------------------------------------------------------------
+def no_address(question, reply, facts):
+    """The labels in front of a reverse zone, where they are no address and the reply
+    says that there is something."""
+    zone = ordinary(question, reply, facts)
+    small = question.name.lower()
+    if zone not in facts.options.reverse_zones or reverse_address(small) or small == zone + ".":
+        return None
+    labels = small[:-len(zone) - 2].split(".")
+    return None if labels in (["dns"], ["ns", "dns"]) or facts.denied(small, reply) else labels
+
+
+@explains("reverse-in-front", "labels in front of an IPv6 address's reverse name")
+def reverse_in_front(question, reply, facts):
+    labels = no_address(question, reply, facts)
+    if labels and len(labels) > 32 and reply.answer:
+        return facts.negative(question, "NXDOMAIN")
+
+
+@explains("forward-below-reverse",
+          "forward names below a reverse zone (`svc.in-addr.arpa`, `web.shop.svc.10.in-addr.arpa`)")
+def forward_below_reverse(question, reply, facts):
+    labels = no_address(question, reply, facts)
+    if labels and labels[-1] in ("svc", "pod", "dns-version"):
+        return facts.negative(question, "NXDOMAIN")
+
+
 @explains("ptr-without-forward", "PTR whose name does not yield the address")
 def ptr_without_forward(question, reply, facts):
     """Slices without a Service or without its label, hidden namespaces, Services
@@ -261,13 +328,13 @@ def chase(question, facts):
         record = link.answer[0] if link is not None and link.answer else None
         if record is None and chain:
             if not facts.zone_of(name):
-                return chain, facts.ask(name, question.rdtype) or message.Reply("SERVFAIL")
+                return chain, message.Reply("NOERROR")  # nobody here resolves what is outside
             return chain, facts.ask_right(name, question.rdtype)
         chain.append(record)
         name = record.rdata[0]
         if question.rdtype == "ANY":
             return chain, message.Reply("NOERROR")
-        if len(chain) >= LINKS_MAX or name in [each.owner.lower() for each in chain]:
+        if len(chain) > LINKS_MAX or name in [each.owner.lower() for each in chain]:
             return chain, message.Reply("SERVFAIL")
 
 
@@ -337,3 +404,15 @@ def negative_ttl(question, reply, facts):
     authority = [record.changed(ttl=most, rdata=record.rdata[:6] + (most,)) if record.rdtype == "SOA" else record
                  for record in reply.authority]
     return reply.changed(authority=authority)
+
+
+@explains("ns-of-reverse", "NS of a reverse zone where a Service is the name server")
+def ns_of_reverse(question, reply, facts):
+    zone = ordinary(question, reply, facts)
+    if zone not in facts.options.reverse_zones or question.name.lower() != zone + "." or question.rdtype != "NS":
+        return None
+    if not reply.answer or reply.answer[0].rdata[0].lower() == "ns.dns.%s." % zone:
+        return None
+    primary = facts.ask_right(facts.options.forward_zones[0] + ".", "NS")
+    answer = [record.changed(owner=question.name) for record in primary.answer]
+    return reply.changed(answer=answer, additional=primary.additional)

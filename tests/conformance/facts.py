@@ -144,6 +144,22 @@ class Facts:
                   if wanted & set(e["addresses"]) and e.get("conditions", {}).get("ready") is not False]
         return bool(owners) and not any(("Service",) + key in self.state for key in owners)
 
+    def further_pod_address(self, ns, label):
+        """The address that a label spells, if a Pod that CoreDNS knows by its primary
+        address has it beside that one; None."""
+        try:
+            wanted = ipaddress.ip_address(label.replace("-", "." if label.count("-") == 3 and "--" not in label else ":"))
+        except ValueError:
+            return None
+        for (kind, where, _), thing in self.state.items():
+            addresses = [each["ip"] for each in (thing.get("status") or {}).get("podIPs") or ()]
+            if kind != "Pod" or where != ns or str(wanted) not in map(str, map(ipaddress.ip_address, addresses[1:])):
+                continue
+            primary = self.ask("%s.%s.pod.%s." % (dashed(addresses[0]), ns, self.options.forward_zones[0]), "A")
+            if primary is not None and primary.rcode == "NOERROR":
+                return wanted
+        return None
+
     def endpoint_name(self, endpoint, address):
         if endpoint.get("hostname"):
             return endpoint["hostname"]
