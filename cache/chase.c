@@ -66,7 +66,7 @@ static bool chain_add(struct chain *chain, const uint8_t *name)
 }
 
 bool chase_put(const struct view *view, const struct cluster_hit *hit, uint32_t random,
-	struct reply *reply, struct name *outside)
+	const struct chase_way *way, struct reply *reply, struct name *outside)
 {
 	struct place place = {reply->query, DNS_HEADER_LEN};
 	struct chain chain = {{reply->query->asked}, 1};
@@ -93,6 +93,11 @@ bool chase_put(const struct view *view, const struct cluster_hit *hit, uint32_t 
 			return false;
 		}
 		lookup_find(view, zone, target, &next);
+		if (next.verdict == CLUSTER_NXDOMAIN && way->leaves &&
+			way->leaves(way->user, target)) {
+			outside_set(target, outside);
+			return true;
+		}
 		hit = &next;
 		put_hit(view, hit, &place, random, reply);
 	}

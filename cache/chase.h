@@ -16,8 +16,14 @@
 
 #define CHASE_MAX 16 /* links */
 
+/* Which names that do not exist may be somebody else's; leaves NULL: none. */
+struct chase_way {
+	bool (*leaves)(const void *user, const struct query *target);
+	const void *user;
+};
+
 /* As cluster_answer() of cluster.h. */
 bool chase_put(const struct view *view, const struct cluster_hit *hit, uint32_t random,
-	struct reply *reply, struct name *outside);
+	const struct chase_way *way, struct reply *reply, struct name *outside);
 
 #endif

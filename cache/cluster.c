@@ -318,9 +318,12 @@ void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, u
 }
 
 bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
-	struct reply *reply, struct name *outside)
+	struct reply *reply, bool (*leaves)(const void *user, const struct query *target),
+	const void *user, struct name *outside)
 {
-	return chase_put(&cluster->view, hit, random, reply, outside);
+	const struct chase_way way = {leaves, user};
+
+	return chase_put(&cluster->view, hit, random, &way, reply, outside);
 }
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind)

@@ -96,10 +96,12 @@ void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, u
  * cluster's zones (not for CNAME and ANY, RFC 1034 section 3.6.2): at most 16
  * links, a longer chain is SERVFAIL with what was found of it. The rcode is that
  * of the last name (RFC 6604). Returns true, with the target, where the chain
- * leads out of the cluster's zones: the reply holds the aliases so far.
- * hit: of the question, not unsynced or NXDOMAIN that falls through. */
+ * leads out of the cluster's zones, or to a name that does not exist and of which
+ * leaves() says that it may be somebody else's: the reply holds the aliases so far.
+ * hit: of the question, not itself NXDOMAIN that falls through. */
 bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
-	struct reply *reply, struct name *outside);
+	struct reply *reply, bool (*leaves)(const void *user, const struct query *target),
+	const void *user, struct name *outside);
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */

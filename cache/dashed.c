@@ -139,3 +139,12 @@ uint8_t dashed_read(const uint8_t *label, size_t len, uint8_t addr[16])
 	memcpy(addr, found, v4 ? 4 : 16);
 	return v4 ? 4 : 6;
 }
+
+bool dashed_is_usual(const uint8_t *label, size_t len, uint8_t family, const uint8_t *addr)
+{
+	char usual[DASHED_MAX];
+	const size_t usual_len = dashed_format(family, addr, usual);
+
+	return (len == usual_len || (len + 1 == usual_len && label[len - 1] == '-')) &&
+	       memcmp(label, usual, len) == 0;
+}

@@ -32,4 +32,8 @@ uint8_t dashed_parse(const uint8_t *label, size_t len, uint8_t addr[16]);
  * in any spelling that inet_pton() reads. 0: no address. */
 uint8_t dashed_read(const uint8_t *label, size_t len, uint8_t addr[16]);
 
+/* True if the label is the one spelling of an address that names of verified Pods
+ * have: that of dashed_format(), or the same without the '0' behind a final '-'. */
+bool dashed_is_usual(const uint8_t *label, size_t len, uint8_t family, const uint8_t *addr);
+
 #endif

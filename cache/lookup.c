@@ -261,7 +261,8 @@ static enum cluster_verdict find_pod(
 	if (view->pods_mode == CLUSTER_PODS_VERIFIED) {
 		if ((gates & VIEW_PODS_NEED) != VIEW_PODS_NEED)
 			return CLUSTER_UNSYNCED;
-		if (!pods_have(&view->pods, ns, hit->family, hit->addr))
+		if (!pods_have(&view->pods, ns, hit->family, hit->addr) ||
+			!dashed_is_usual(query->name + 1, query->name[0], hit->family, hit->addr))
 			return CLUSTER_NXDOMAIN;
 	}
 	hit->kind = HIT_ADDRESS;

@@ -81,10 +81,17 @@ static bool list_same(const struct ports_list *list, const struct port *ports, u
 	return true;
 }
 
+/* No ports at all count as one that nobody can ask for, as in CoreDNS. */
+static const struct port no_port = {-1, "", ""};
+
 uint32_t ports_builder_list(struct ports_builder *builder, const struct port *ports, uint32_t count)
 {
 	const size_t last = builder->list_count;
 
+	if (!count) {
+		ports = &no_port;
+		count = 1;
+	}
 	if (last && list_same(&builder->lists[last - 1], ports, count))
 		return (uint32_t)(last - 1);
 	if (last && list_same(&builder->lists[0], ports, count))
@@ -257,6 +264,15 @@ static void set_fill(const struct ports_builder *builder, struct port_set *set, 
 	}
 }
 
+static bool has_ports(const struct ports_builder *builder)
+{
+	for (size_t i = 0; i < builder->ref_count; i++) {
+		if (builder->refs[i].port != &no_port)
+			return true;
+	}
+	return false;
+}
+
 void ports_builder_write(struct ports_builder *builder, struct draft *draft, enum entry_slot slot)
 {
 	struct port_set *set;
@@ -265,7 +281,7 @@ void ports_builder_write(struct ports_builder *builder, struct draft *draft, enu
 	member_close(builder);
 	if (builder->error && !draft->error)
 		draft->error = builder->error;
-	if (draft->error || !builder->ref_count)
+	if (draft->error || !has_ports(builder))
 		return;
 	size = sizeof *set + builder->ref_count * sizeof set->ports[0] +
 	       builder->group_count * sizeof(struct port_group) + texts_len(builder);

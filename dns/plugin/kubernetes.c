@@ -35,8 +35,9 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool falls_through(const struct kubernetes *kubernetes, const struct query *query)
+static bool falls_through(const void *user, const struct query *query)
 {
+	const struct kubernetes *kubernetes = user;
 	const struct kubernetes_options *options = &kubernetes->options;
 
 	if (!options->fallthrough || options->fallthrough_count == 0)
@@ -76,7 +77,8 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 		return PLUGIN_NEXT;
 	/* What lies outside is a resolver's business; without one the alias is all
 	 * there is to say. */
-	cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply, &outside);
+	cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply,
+		falls_through, kubernetes, &outside);
 	return PLUGIN_DONE;
 }
 

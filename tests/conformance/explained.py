@@ -59,13 +59,13 @@ def explain(question, reply, facts):
 # -- the frame: header and OPT --------------------------------------------------
 @explains("notify", "opcode NOTIFY")
 def notify(question, reply, facts):
-    if question.opcode == 4 and reply is not None:
+    if question.opcode == 4:
         return refusal(question, "NOTIMP")
 
 
 @explains("two-opts", "two OPT records")
 def two_opts(question, reply, facts):
-    if question.opts > 1 and question.edns and question.opcode == 0 and reply is not None:
+    if question.opts > 1 and question.edns and question.opcode == 0:
         return refusal(question, "FORMERR")
 
 
@@ -84,7 +84,7 @@ def ad_of_question(question, reply, facts):
 def long_question(question, reply, facts):
     if reply is None or question.tcp or len(question.wire()) <= 512 or reply.rcode != "FORMERR" or question.opts > 1:
         return None
-    return facts.ask_over_tcp(question)
+    return facts.ask_over_tcp(question) or ptr_without_forward(question, None, facts)
 
 
 @explains("badvers", "EDNS versions other than 0")
@@ -138,9 +138,10 @@ def fqdn_slices(question, reply, facts):
 def txt_and_ptr(question, reply, facts):
     if question.rdtype not in ("TXT", "PTR") or not ordinary(question, reply, facts):
         return None
-    if question.rdtype == "PTR" and facts.zone_of(question.name) in facts.options.reverse_zones:
+    zone = facts.zone_of(question.name)
+    if question.rdtype == "PTR" and zone in facts.options.reverse_zones and question.name.lower() != "ns.dns.%s." % zone:
         return None
-    if facts.denied(question.name, reply) and facts.exists(question.name):
+    if facts.denied(question.name, reply) and facts.exists(question.name.lower()):
         return facts.negative(question, "NOERROR")
 
 
@@ -170,7 +171,7 @@ def ns_capitals(question, reply, facts):
     if not zone or small == question.name:
         return None
     if small == zone + "." and question.rdtype == "NS" or small == "ns.dns.%s." % zone:
-        return facts.reply_to(question, facts.ask(small, question.rdtype))
+        return facts.reply_to(question, facts.ask_right(small, question.rdtype))
 
 
 @explains("ns-dns-in-front", "names that begin with `ns.dns.<zone>`")
@@ -206,6 +207,35 @@ def is_empty_non_terminal(name, zone, facts):
                and facts.exists("_%s.%s" % (port, name)) for port, protocol in facts.ports_of(*found[:2]))
 
 
+@explains("srv-glue", "glue of SRV")
+def srv_glue(question, reply, facts):
+    """CoreDNS leaves out a target's addresses that do not have the port asked for."""
+    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    if not found or question.rdtype != "SRV" or not reply.answer or reply.answer[0].rdtype != "SRV":
+        return None
+    zone = facts.zone_of(question.name)
+    spelled_zone = question.name.rstrip(".")[-len(zone):]
+    additional = []
+    for target in dict.fromkeys(record.rdata[3] for record in reply.answer):
+        owner = target[:-len(zone) - 1] + spelled_zone + "."
+        for rdtype in ("A", "AAAA"):
+            there = facts.ask(target, rdtype)
+            additional += [record.changed(owner=owner) for record in there.answer] if there else []
+    return reply.changed(additional=additional)
+
+
+@explains("srv-of-fqdn", "slices of host names (`addressType: FQDN`)")
+def srv_of_fqdn(question, reply, facts):
+    """CoreDNS counts them where it weighs."""
+    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    if not found or question.rdtype != "SRV" or not reply.answer or not facts.has_fqdn_slice(*found[:2]):
+        return None
+    candidates = facts.candidates(*found)
+    weight = max(1, 100 // candidates) if candidates else None
+    answer = [record.changed(rdata=(record.rdata[0], weight) + tuple(record.rdata[2:])) for record in reply.answer]
+    return reply.changed(answer=answer) if weight else None
+
+
 @explains("port-of-any-name", "`_` as the name of a port or protocol")
 def port_of_any_name(question, reply, facts):
     found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
@@ -235,7 +265,7 @@ def pod_srv(question, reply, facts):
         return facts.negative(question, "NOERROR")
 
 
-@explains("pod-addresses", "`pods verified`, the further addresses of a Pod")
+@explains("pod-addresses", "`pods verified`, the further addresses of a Pod, and `...--0` for one that ends in `::`")
 def pod_addresses(question, reply, facts):
     zone = ordinary(question, reply, facts)
     if zone not in facts.options.forward_zones or not is_pod_name(question, zone) or not facts.denied(question.name, reply):
@@ -264,8 +294,11 @@ def no_address(question, reply, facts):
 
 @explains("reverse-in-front", "labels in front of an IPv6 address's reverse name")
 def reverse_in_front(question, reply, facts):
+    if reply is None:  # it leads to a slice without the label of its Service
+        front = reverse_address(question.name.partition(".")[2])
+        return facts.negative(question, "NXDOMAIN") if front and facts.zone_of(question.name) else None
     labels = no_address(question, reply, facts)
-    if labels and len(labels) > 32 and reply.answer:
+    if labels and question.name.count(".") > 34 and reply.answer:
         return facts.negative(question, "NXDOMAIN")
 
 
@@ -324,11 +357,14 @@ def chase(question, facts):
     """(CNAMEs, the reply to the last name)"""
     chain, name = [], question.name
     while True:
-        link = facts.ask(name, "CNAME")
+        link = facts.ask(name, "CNAME") if is_alias(name, facts) else None
         record = link.answer[0] if link is not None and link.answer else None
         if record is None and chain:
             if not facts.zone_of(name):
                 return chain, message.Reply("NOERROR")  # nobody here resolves what is outside
+            last = facts.ask_right(name, question.rdtype)
+            if last.rcode == "SERVFAIL" and facts.options.falls_through(name):
+                return chain, message.Reply("NOERROR")  # the same
             return chain, facts.ask_right(name, question.rdtype)
         chain.append(record)
         name = record.rdata[0]
@@ -336,6 +372,12 @@ def chase(question, facts):
             return chain, message.Reply("NOERROR")
         if len(chain) > LINKS_MAX or name in [each.owner.lower() for each in chain]:
             return chain, message.Reply("SERVFAIL")
+
+
+def is_alias(name, facts):
+    """Not a headless Service that slices of host names make CNAMEs of."""
+    found = facts.service_of(name)
+    return bool(found) and not found[2] and facts.is_external_name(*found[:2])
 
 
 def spelled(question, chain):

@@ -125,6 +125,24 @@ class Facts:
                 return True
         return False
 
+    def candidates(self, ns, service, left):
+        """Pairs of an address and a port among the slices of a headless Service that a
+        name stands for, those of host names left out; 0 for other Services."""
+        if self.state.get(("Service", ns, service), {}).get("spec", {}).get("clusterIP") != "None" and len(left) != 1:
+            return 0
+        port, protocol = [label.removeprefix("_") for label in left] if len(left) == 2 else ("", "")
+        count = 0
+        for each in self.slices.get((ns, service), ()):
+            ports = [p for p in each.get("ports") or () if port in ("", (p.get("name") or "").lower())
+                     and protocol in ("", (p.get("protocol") or "TCP").lower())]
+            for endpoint in each.get("endpoints") or ():
+                if each["addressType"] == "FQDN" or endpoint.get("conditions", {}).get("ready") is False:
+                    continue
+                names = [a for a in endpoint["addresses"]
+                         if len(left) != 1 or self.endpoint_name(endpoint, a).lower() == left[0]]
+                count += len(names) * len(ports)
+        return count
+
     def pointers(self, address):
         """(names of Services with that cluster IP, endpoint names of slices with that address)"""
         zone = self.options.forward_zones[0]
@@ -146,18 +164,15 @@ class Facts:
 
     def further_pod_address(self, ns, label):
         """The address that a label spells, if a Pod that CoreDNS knows by its primary
-        address has it beside that one; None."""
-        try:
-            wanted = ipaddress.ip_address(label.replace("-", "." if label.count("-") == 3 and "--" not in label else ":"))
-        except ValueError:
-            return None
+        address has it; None."""
         for (kind, where, _), thing in self.state.items():
             addresses = [each["ip"] for each in (thing.get("status") or {}).get("podIPs") or ()]
-            if kind != "Pod" or where != ns or str(wanted) not in map(str, map(ipaddress.ip_address, addresses[1:])):
+            wanted = [each for each in addresses if label in (dashed(each), plain(each))]
+            if kind != "Pod" or where != ns or not wanted:
                 continue
-            primary = self.ask("%s.%s.pod.%s." % (dashed(addresses[0]), ns, self.options.forward_zones[0]), "A")
+            primary = self.ask("%s.%s.pod.%s." % (plain(addresses[0]), ns, self.options.forward_zones[0]), "A")
             if primary is not None and primary.rcode == "NOERROR":
-                return wanted
+                return ipaddress.ip_address(wanted[0])
         return None
 
     def endpoint_name(self, endpoint, address):
@@ -172,6 +187,10 @@ class Facts:
         wanted = ipaddress.ip_address(address).packed
         return reply is not None and any(ipaddress.ip_address(record.rdata).packed == wanted for record in reply.answer
                                          if record.rdtype in ("A", "AAAA"))
+
+
+def plain(address):
+    return address.replace(".", "-").replace(":", "-")
 
 
 def own_opt(question):

@@ -198,7 +198,7 @@ static unsigned ask(const struct cluster *cluster, uint8_t *packet, size_t name_
 		return LDNS_RCODE_REFUSED;
 	reply_begin(&reply, &query, out, limit);
 	cluster_find(cluster, zone, &query, &hit);
-	left = cluster_answer(cluster, &hit, random, &reply, &outside);
+	left = cluster_answer(cluster, &hit, random, &reply, NULL, NULL, &outside);
 	len = reply_end(&reply);
 	CHECK(len <= limit);
 	CHECK(ldns_wire2pkt(&pkt, out, len) == LDNS_STATUS_OK);

@@ -315,7 +315,7 @@ static void do_ask(struct scenario *s, char *rest)
 		die(s, "no zone holds this name");
 	epoch_online();
 	cluster_find(s->cluster, zone, &query, &hit);
-	cluster_answer(s->cluster, &hit, s->line * 2654435761u, &reply, &outside);
+	cluster_answer(s->cluster, &hit, s->line * 2654435761u, &reply, NULL, NULL, &outside);
 	epoch_offline();
 	s->reply_len = reply_end(&reply);
 	s->expected = (struct expected){

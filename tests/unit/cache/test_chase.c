@@ -50,7 +50,7 @@ static const char *chain(const char *name, const char *type, struct name *outsid
 	ask_query(asker, name, (uint16_t)number);
 	cluster_find(c.cluster, cluster_zone(c.cluster, &asker->query), &asker->query, &asker->hit);
 	reply_begin(&reply, &asker->query, asker->reply, 65535);
-	*left = cluster_answer(c.cluster, &asker->hit, 0, &reply, outside);
+	*left = cluster_answer(c.cluster, &asker->hit, 0, &reply, NULL, NULL, outside);
 	asker->len = reply_end(&reply);
 	ldns_pkt_free(asker->pkt);
 	asker->pkt = NULL;
@@ -183,6 +183,31 @@ static void out_of_the_cluster(void **state)
 		"out.shop.svc.cluster.local. CNAME www.Example.org.", "NOERROR", false);
 }
 
+static bool may_leave(const void *user, const struct query *target)
+{
+	*(unsigned *)(uintptr_t)user += target->labels;
+	return true;
+}
+
+/* A target that does not exist and falls through is a resolver's business. */
+static void targets_that_fall_through(void **state)
+{
+	struct reply reply;
+	unsigned asked = 0;
+
+	(void)state;
+	populate();
+	ask_query(asker, "gone.shop.svc" ZONE, TYPE_A);
+	cluster_find(c.cluster, 0, &asker->query, &asker->hit);
+	reply_begin(&reply, &asker->query, asker->reply, 512);
+	assert_true(cluster_answer(c.cluster, &asker->hit, 0, &reply, may_leave, &asked, &outside));
+	assert_int_equal(asked, 5);
+	assert_int_equal(reply.rcode, RCODE_NOERROR);
+	assert_int_equal(reply.count[REPLY_ANSWER], 1);
+	assert_int_equal(reply.count[REPLY_AUTHORITY], 0);
+	assert_memory_equal(outside.wire, "\6nobody\4shop\3svc\7cluster\5local", outside.len);
+}
+
 static void loops_end(void **state)
 {
 	(void)state;
@@ -235,7 +260,7 @@ static void truncated(void **state)
 	cluster_find(c.cluster, 0, &asker->query, &asker->hit);
 	for (uint16_t limit = 60; limit < 190; limit++) {
 		reply_begin(&reply, &asker->query, asker->reply, limit);
-		cluster_answer(c.cluster, &asker->hit, 0, &reply, &outside);
+		cluster_answer(c.cluster, &asker->hit, 0, &reply, NULL, NULL, &outside);
 		assert_int_equal(!!(reply.flags & DNS_FLAG_TC), reply.count[REPLY_ANSWER] < 4);
 		assert_in_range(reply_end(&reply), 40, limit);
 	}
@@ -250,6 +275,7 @@ int main(void)
 		CASE(apex),
 		CASE(alias_alone),
 		CASE(out_of_the_cluster),
+		CASE(targets_that_fall_through),
 		CASE(loops_end),
 		CASE(as_long_as_allowed),
 		CASE(truncated),

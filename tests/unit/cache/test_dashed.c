@@ -86,9 +86,52 @@ static void every_address_has_its_own(void **state)
 	}
 }
 
+/* Pods: any spelling is an address, one spelling is a verified name. */
+static void any_spelling(void **state)
+{
+	static const struct {
+		const char *label, *address; /* NULL: none */
+		bool usual;
+	} rows[] = {
+		{"10-1-2-3", "10.1.2.3", true},
+		{"2001-db8--1", "2001:db8::1", true},
+		{"2001-0db8-0-0-0-0-0-1", "2001:db8::1", false},
+		{"2001-db8--0", "2001:db8::", true},
+		{"2001-db8--", "2001:db8::", true},
+		{"--1", "::1", true},
+		{"--", "::", true},
+		{"1-2-3-4-5-6-7-8", "1:2:3:4:5:6:7:8", true},
+		{"10-1-2", NULL, false},
+		{"10-1-2-256", NULL, false},
+		{"10--1-2-3", "10::1:2:3", true},
+		{"a", NULL, false},
+		{"", NULL, false},
+		{"1.2.3.4", NULL, false},
+		{"::1", NULL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const uint8_t *label = (const uint8_t *)rows[i].label;
+		const size_t len = strlen(rows[i].label);
+		uint8_t addr[16], wanted[16];
+		const uint8_t family = dashed_read(label, len, addr);
+
+		if (!rows[i].address) {
+			assert_int_equal(family, 0);
+			continue;
+		}
+		assert_int_equal(
+			inet_pton(family == 4 ? AF_INET : AF_INET6, rows[i].address, wanted), 1);
+		assert_memory_equal(addr, wanted, family == 4 ? 4 : 16);
+		assert_int_equal(dashed_is_usual(label, len, family, addr), rows[i].usual);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_spelling),
 		cmocka_unit_test(both_ways),
 		cmocka_unit_test(one_spelling),
 		cmocka_unit_test(every_address_has_its_own),

@@ -98,12 +98,12 @@ static void no_ports_no_set(void **state)
 	none = ports_builder_list(&f->builder, NULL, 0);
 	ports_builder_member(&f->builder, none, true);
 	assert_string_equal(written(f), "");
-	/* Beside others it is a group: who is in it has no port. */
+	/* Beside others it is a group, of one port that nobody can ask for. */
 	ports_builder_reset(&f->builder);
 	none = ports_builder_list(&f->builder, NULL, 0);
 	ports_builder_member(&f->builder, none, true);
 	ports_builder_member(&f->builder, ports_builder_list(&f->builder, http, 1), true);
-	assert_string_equal(written(f), "|80 of 0 1");
+	assert_string_equal(written(f), "-1|80 of 0 1");
 }
 
 static void lists_of_one_endpoint_unite(void **state)
