@@ -128,6 +128,8 @@ def fqdn_slices(question, reply, facts):
         return None
     if not facts.has_fqdn_slice(*found[:2]):
         return None
+    if facts.is_empty_without_fqdn(*found[:2]):
+        return facts.negative(question, "NXDOMAIN")
     answer = [record for record in reply.answer if record.rdtype != "CNAME"]
     if answer:
         return reply.changed(answer=answer)

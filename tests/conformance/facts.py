@@ -109,6 +109,15 @@ class Facts:
     def has_fqdn_slice(self, ns, service):
         return any(each["addressType"] == "FQDN" for each in self.slices.get((ns, service), ()))
 
+    def is_empty_without_fqdn(self, ns, service):
+        """A Service with addresses of its own, ignored when empty, whose endpoints are
+        host names alone."""
+        spec = self.state.get(("Service", ns, service), {}).get("spec", {})
+        if not self.options.ignore_empty or spec.get("clusterIP") == "None" or spec.get("type") == "ExternalName":
+            return False
+        return not any(each["addressType"] != "FQDN" and e.get("conditions", {}).get("ready") is not False
+                       for each in self.slices.get((ns, service), ()) for e in each.get("endpoints") or ())
+
     def exists_without_fqdn(self, ns, service, left):
         """Whether addresses, not host names, make a name below a Service."""
         spec = self.state[("Service", ns, service)]["spec"]
@@ -133,7 +142,7 @@ class Facts:
         port, protocol = [label.removeprefix("_") for label in left] if len(left) == 2 else ("", "")
         count = 0
         for each in self.slices.get((ns, service), ()):
-            ports = [p for p in each.get("ports") or () if port in ("", (p.get("name") or "").lower())
+            ports = [p for p in each.get("ports") or [{}] if port in ("", (p.get("name") or "").lower())
                      and protocol in ("", (p.get("protocol") or "TCP").lower())]
             for endpoint in each.get("endpoints") or ():
                 if each["addressType"] == "FQDN" or endpoint.get("conditions", {}).get("ready") is False:
