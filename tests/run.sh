@@ -14,6 +14,7 @@ tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
 tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers demo real"
+by_name="differential" # only where it is named: new clusters each time
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -32,6 +33,9 @@ describe() {
 	resolvers   glibc, musl, Go and c-ares find every kind of name, as in a pod; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
+
+	only where it is named:
+	differential  random clusters, the same questions to CoreDNS beside it, for three minutes
 	END
 }
 
@@ -212,6 +216,7 @@ tier_fake() {
 tier_program() {
 	needs_build asan || return
 	counted 300 "$python" "$tree/tests/e2e/test_program.py" --binary "$builds/asan/binnacle"
+	counted 120 "$python" "$tree/tests/conformance/test_compare.py"
 }
 
 tier_resolvers() {
@@ -252,6 +257,12 @@ tier_real() {
 		--binary "$program"
 }
 
+tier_differential() {
+	needs_build plain || return
+	one "differential.py" 600 "$tree/tests/conformance/differential.py" --minutes 3 --first-seed $RANDOM \
+		--questions 1000 --binary "$builds/plain/binnacle"
+}
+
 run_tier() {
 	local tier=$1 log=$logs/$1.log counts=$logs/$1.counts start=$SECONDS p=0 f=0 k=0 a b c
 	: >"$log"
@@ -275,7 +286,7 @@ show_failures() {
 
 wanted() { # tier: whether the arguments name it, or the group it is of
 	local name
-	[ ${#names[@]} -gt 0 ] || return 0
+	[ ${#names[@]} -gt 0 ] || [[ " $by_name " == *" $1 "* ]] || return 0
 	for name in "${names[@]}"; do
 		[ "$1" = "$name" ] || [ "${1%%-*}" = "$name" ] && return 0
 	done
@@ -288,9 +299,9 @@ for argument in "$@"; do
 	--list) describe; exit 0 ;;
 	-*) echo "run.sh: unknown option $argument; see tests/README.md" >&2; exit 2 ;;
 	*)
-		case " $tiers " in
+		case " $tiers $by_name " in
 		*" $argument "*) names+=("$argument") ;;
-		*) echo "run.sh: no tier $argument; there are: $tiers" >&2; exit 2 ;;
+		*) echo "run.sh: no tier $argument; there are: $tiers $by_name" >&2; exit 2 ;;
 		esac ;;
 	esac
 done
@@ -303,7 +314,7 @@ if wanted real; then
 	go_job=$!
 	trap 'kill "$go_job" 2>/dev/null' EXIT
 fi
-for tier in $tiers; do
+for tier in $tiers $by_name; do
 	if wanted "$tier"; then
 		run_tier "$tier"
 	fi
