@@ -512,7 +512,10 @@ static const struct kind_row {
 	[KIND_NAMESPACE] = {namespace_upsert, namespace_remove, namespace_sweep},
 	[KIND_SERVICE] = {service_upsert, service_remove, service_sweep},
 	[KIND_SLICE] = {slice_upsert, slice_remove, slice_sweep},
-	[KIND_POD] = {ignore_upsert, ignore_remove, NULL}, /* no rule reads it */
+	/* no rule reads these */
+	[KIND_POD] = {ignore_upsert, ignore_remove, NULL},
+	[KIND_IMPORT] = {ignore_upsert, ignore_remove, NULL},
+	[KIND_IMPORT_SLICE] = {ignore_upsert, ignore_remove, NULL},
 };
 
 static struct table *table_of(struct store *store, enum object_kind kind)

@@ -9,7 +9,15 @@
 /* Of a DNS name (RFC 1035, section 2.3.4). */
 #define LABEL_LENGTH_MAX  63
 #define SERVICE_LABEL     "kubernetes.io/service-name"
+#define CLUSTER_LABEL     "multicluster.kubernetes.io/source-cluster"
 #define LEADER_ANNOTATION "control-plane.alpha.kubernetes.io/leader"
+
+/* Whose endpoints they are. */
+struct slice_parent {
+	enum object_kind kind;
+	const char *service;
+	const char *cluster; /* NULL: not of an import */
+};
 
 /* Pass one counts (slice NULL), pass two writes at the counts' places. */
 struct slice_walk {
@@ -178,15 +186,16 @@ static void places_take(struct slice_walk *walk)
 
 /* Make the slice from what the first pass counted, with walk's places set. */
 static struct endpoint_slice *slice_allocate(
-	struct slice_walk *walk, const struct identity *id, const char *service)
+	struct slice_walk *walk, const struct identity *id, const struct slice_parent *parent)
 {
 	const size_t v4 = walk->v4_count, v6 = walk->v6_count;
 	const size_t pointers = (walk->v4_named ? v4 : 0) + (walk->v6_named ? v6 : 0);
-	const size_t extra = walk->group_count * sizeof *walk->groups +
-			     walk->sizes.ports * sizeof *walk->ports + pointers * sizeof(char *) +
-			     4 * v4 + 16 * v6 + strlen(service) + 1 + walk->text + walk->sizes.text;
+	const size_t extra =
+		walk->group_count * sizeof *walk->groups + walk->sizes.ports * sizeof *walk->ports +
+		pointers * sizeof(char *) + 4 * v4 + 16 * v6 + strlen(parent->service) + 1 +
+		(parent->cluster ? strlen(parent->cluster) + 1 : 0) + walk->text + walk->sizes.text;
 	struct endpoint_slice *slice = (struct endpoint_slice *)pack_start(
-		walk->d, &walk->pack, KIND_SLICE, id, sizeof *slice, extra);
+		walk->d, &walk->pack, parent->kind, id, sizeof *slice, extra);
 
 	if (!slice)
 		return NULL;
@@ -200,12 +209,13 @@ static struct endpoint_slice *slice_allocate(
 	slice->unready = walk->unready;
 	slice->groups = walk->groups;
 	slice->group_count = (uint16_t)walk->group_count;
-	slice->service = pack_text(&walk->pack, service);
+	slice->service = pack_text(&walk->pack, parent->service);
+	slice->cluster = parent->cluster ? pack_text(&walk->pack, parent->cluster) : NULL;
 	return slice;
 }
 
 static struct object *addresses_build(struct decoder *d, const cJSON *tree,
-	const struct identity *id, const char *service,
+	const struct identity *id, const struct slice_parent *parent,
 	void (*walk_tree)(struct slice_walk *walk, const cJSON *tree))
 {
 	struct slice_walk walk = {.d = d};
@@ -213,7 +223,7 @@ static struct object *addresses_build(struct decoder *d, const cJSON *tree,
 	walk_tree(&walk, tree);
 	if (walk.v4_count + walk.v6_count == 0 && d->left_out > 0)
 		decoder_refuse(d, "no usable address");
-	walk.slice = slice_allocate(&walk, id, service);
+	walk.slice = slice_allocate(&walk, id, parent);
 	if (!walk.slice)
 		return NULL;
 	walk.v4_count = walk.v6_count = walk.group_count = 0;
@@ -237,31 +247,49 @@ static bool address_type_is_ours(struct decoder *d, const cJSON *tree)
 	return false;
 }
 
-struct object *slice_build(struct decoder *d, const cJSON *tree, const struct identity *id)
+/* label: the one that names the parent. */
+static struct object *labelled_build(struct decoder *d, const cJSON *tree,
+	const struct identity *id, const char *label, enum object_kind kind)
 {
 	const cJSON *labels = tree_member(d, tree_member(d, tree, "metadata"), "labels");
-	const char *service = tree_text(d, labels, SERVICE_LABEL);
+	struct slice_parent parent = {kind, tree_text(d, labels, label), NULL};
 
 	if (!address_type_is_ours(d, tree))
 		return NULL;
-	if (!service || !*service) {
-		decoder_skip(d, "no label " SERVICE_LABEL);
+	if (!parent.service || !*parent.service) {
+		decoder_skip(d, kind == KIND_SLICE ? "no label " SERVICE_LABEL
+						   : "no label " DECODE_IMPORT_LABEL);
 		return NULL;
 	}
-	if (strlen(service) > NAME_LENGTH_MAX) {
-		decoder_refuse(d, "the label " SERVICE_LABEL " is too long");
+	if (strlen(parent.service) > NAME_LENGTH_MAX) {
+		decoder_refuse(d, "the label %s is too long", label);
 		return NULL;
 	}
-	return addresses_build(d, tree, id, service, slice_walk);
+	if (kind == KIND_IMPORT_SLICE) {
+		parent.cluster = tree_text(d, labels, CLUSTER_LABEL);
+		parent.cluster = parent.cluster ? parent.cluster : "";
+	}
+	return addresses_build(d, tree, id, &parent, slice_walk);
+}
+
+struct object *slice_build(struct decoder *d, const cJSON *tree, const struct identity *id)
+{
+	return labelled_build(d, tree, id, SERVICE_LABEL, KIND_SLICE);
+}
+
+struct object *import_slice_build(struct decoder *d, const cJSON *tree, const struct identity *id)
+{
+	return labelled_build(d, tree, id, DECODE_IMPORT_LABEL, KIND_IMPORT_SLICE);
 }
 
 struct object *endpoints_build(struct decoder *d, const cJSON *tree, const struct identity *id)
 {
 	const cJSON *annotations = tree_member(d, tree_member(d, tree, "metadata"), "annotations");
+	const struct slice_parent parent = {KIND_SLICE, id->name, NULL};
 
 	if (cJSON_GetObjectItemCaseSensitive(annotations, LEADER_ANNOTATION)) {
 		decoder_skip(d, "a lock of a leader election");
 		return NULL;
 	}
-	return addresses_build(d, tree, id, id->name, endpoints_walk);
+	return addresses_build(d, tree, id, &parent, endpoints_walk);
 }

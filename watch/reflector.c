@@ -81,6 +81,8 @@ static const enum resource first_resources[KIND_COUNT] = {
 	[KIND_SERVICE] = RESOURCE_SERVICES,
 	[KIND_SLICE] = RESOURCE_SLICES,
 	[KIND_POD] = RESOURCE_PODS,
+	[KIND_IMPORT] = RESOURCE_IMPORTS,
+	[KIND_IMPORT_SLICE] = RESOURCE_IMPORT_SLICES,
 };
 
 static void go(struct reflector *r, enum step_go where);

@@ -31,7 +31,9 @@ static bool is_worth_telling(const struct watch_event *event, bool complete)
 
 static const char *group_of(enum object_kind kind)
 {
-	return kind == KIND_SLICE ? "discovery.k8s.io" : "\"\" (core)";
+	if (kind == KIND_IMPORT)
+		return "multicluster.x-k8s.io";
+	return kind == KIND_SLICE || kind == KIND_IMPORT_SLICE ? "discovery.k8s.io" : "\"\" (core)";
 }
 
 static const char *names_of(enum object_kind kind)
@@ -41,6 +43,10 @@ static const char *names_of(enum object_kind kind)
 		return "headless Services and endpoints";
 	case KIND_POD:
 		return "pods";
+	case KIND_IMPORT:
+		return "imported Services";
+	case KIND_IMPORT_SLICE:
+		return "headless imported Services and their endpoints";
 	case KIND_NAMESPACE:
 	case KIND_SERVICE:
 	case KIND_COUNT:

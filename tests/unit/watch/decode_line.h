@@ -105,6 +105,11 @@ static inline void slice_line(const struct endpoint_slice *slice)
 	inside(&slice->head, slice->v6, 16 * (size_t)slice->v6_count);
 	inside(&slice->head, slice->service, strlen(slice->service) + 1);
 	line_add(" of %s", slice->service);
+	assert_int_equal(slice->cluster != NULL, slice->head.kind == KIND_IMPORT_SLICE);
+	if (slice->cluster) {
+		inside(&slice->head, slice->cluster, strlen(slice->cluster) + 1);
+		line_add(" in \"%s\"", slice->cluster);
+	}
 	groups_line(slice);
 	line_add("%s", slice->v4_count ? " v4" : "");
 	for (uint32_t i = 0; i < slice->v4_count; i++) {
@@ -132,7 +137,7 @@ static inline void object_line(const struct object *object)
 	inside(object, object->ns, strlen(object->ns) + 1);
 	line_add("%s%s%s@%llu", object->ns, *object->ns ? "/" : "", object->name,
 		(unsigned long long)object->version);
-	if (object->kind == KIND_SERVICE) {
+	if (object->kind == KIND_SERVICE || object->kind == KIND_IMPORT) {
 		const struct service *service = (const struct service *)object;
 
 		line_add(" %s", types[service->type]);
@@ -143,13 +148,14 @@ static inline void object_line(const struct object *object)
 	} else if (object->kind == KIND_POD) {
 		ips = ((const struct pod *)object)->ips;
 		count = ((const struct pod *)object)->ip_count;
-	} else if (object->kind == KIND_SLICE) {
+	} else if (object->kind == KIND_SLICE || object->kind == KIND_IMPORT_SLICE) {
 		slice_line((const struct endpoint_slice *)object);
 	}
 	inside(object, ips, count * sizeof *ips);
 	for (unsigned i = 0; i < count; i++)
 		line_ip(ips[i].family, ips[i].bytes);
-	if (object->kind == KIND_SERVICE && ((const struct service *)object)->port_count) {
+	if ((object->kind == KIND_SERVICE || object->kind == KIND_IMPORT) &&
+		((const struct service *)object)->port_count) {
 		line_add(" ports");
 		ports_line(object, ((const struct service *)object)->ports,
 			((const struct service *)object)->port_count);
