@@ -117,9 +117,12 @@ static const char *label_get(void *user, const char *key)
 static bool labels_select(void *user, enum object_kind kind, const cJSON *labels)
 {
 	const struct manifests *m = user;
-	const struct selector *selector =
-		kind == KIND_NAMESPACE ? m->namespace_selector : m->selector;
+	const struct selector *selector = m->selector;
 
+	if (kind == KIND_NAMESPACE)
+		selector = m->namespace_selector;
+	else if (kind == KIND_IMPORT)
+		selector = NULL;
 	/* label_get() only reads. */
 	return !selector || selector_match(selector, label_get, (cJSON *)(uintptr_t)labels);
 }

@@ -150,6 +150,13 @@ void kubernetes_event_log(const struct watch_event *event, bool complete)
 			verb, kind, detail, kind, group_of(event->kind), names_of(event->kind));
 		break;
 	case WATCH_API_MISSING:
+		if (event->kind == KIND_IMPORT) {
+			log_write(LOG_INFO, NAME,
+				"the API server does not serve serviceimports "
+				"(multicluster.x-k8s.io): nothing is imported; looking for them "
+				"about once a minute");
+			break;
+		}
 		log_write(LOG_WARNING, NAME, "the API server does not serve %s: %s; asking again",
 			kind, detail);
 		break;
