@@ -165,7 +165,7 @@ static void failure_tell(struct reflector *r, enum watch_event_type type, const 
 {
 	const int status = r->answer.status == 200 ? 0 : r->answer.status;
 
-	notice_failure(&r->notice, type, reflector_verb(r->state), status, detail);
+	notice_failure(&r->notice, type, step_verb(r->state), status, detail);
 }
 
 static void completed_tell(struct reflector *r)
@@ -174,7 +174,7 @@ static void completed_tell(struct reflector *r)
 
 	r->absent = false;
 	atomic_store_explicit(&r->synced, true, memory_order_relaxed);
-	notice_completed(&r->notice, reflector_verb(r->state), first ? NULL : outcome_text(r->reason));
+	notice_completed(&r->notice, step_verb(r->state), first ? NULL : outcome_text(r->reason));
 }
 
 /* Which event a failure is; a transport's own failure says more than BROKEN. */

@@ -160,7 +160,7 @@ struct step reflector_step(enum reflector_state state, enum outcome outcome, boo
 	return (struct step){.go = GO_SYNC, .pause = PAUSE_BACKOFF, .from = FROM_LATEST};
 }
 
-const char *reflector_verb(enum reflector_state state)
+const char *step_verb(enum reflector_state state)
 {
 	switch (state) {
 	case REFLECTOR_DISCOVER:

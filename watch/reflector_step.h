@@ -79,7 +79,7 @@ struct step {
 struct step reflector_step(enum reflector_state state, enum outcome outcome, bool again);
 
 /* What a call in this state asks for, as RBAC has it: "get", "list", "watch". */
-const char *reflector_verb(enum reflector_state state);
+const char *step_verb(enum reflector_state state);
 
 /* In words, for "listed again: ..." and for outcomes that carry no text. */
 const char *outcome_text(enum outcome outcome);
