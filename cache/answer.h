@@ -68,7 +68,9 @@ enum entry_slot {
 struct entry {
 	uint32_t size; /* of the whole allocation */
 	uint8_t kind;  /* enum entry_kind */
-	uint8_t zero[3];
+	/* 1: an endpoint without a hostname has no name, not even its dashed address */
+	uint8_t nameless;
+	uint8_t zero[2];
 	uint32_t at[SLOT_COUNT]; /* offset of a struct answer or of what the slot
 				  * says; 0: none */
 };

@@ -18,6 +18,8 @@
  *	ClusterIP and ExternalName names   namespaces, services
  *	headless and endpoint names        namespaces, services, slices
  *	reverse names                      services, slices
+ *	names of a clusterset zone         namespaces, imports; of headless ones and
+ *	                                   their endpoints imported slices too
  */
 
 #include "dns/wire/name.h"
@@ -38,6 +40,9 @@ enum cluster_pods {
 struct cluster_config {
 	const struct name *zones; /* canonical; at least one that is not reverse */
 	size_t zone_count;
+	/* Those of the zones whose names are the imports' instead of the Services'. */
+	const struct name *clusterset_zones;
+	size_t clusterset_count;
 	uint32_t ttl_s;
 	uint32_t negative_ttl_s; /* of NXDOMAIN and NODATA */
 	enum cluster_pods pods;
@@ -47,13 +52,14 @@ struct cluster_config {
 	/* The namespaces that come are a selection: nothing exists in one that has
 	 * not come. Otherwise a Service proves its namespace. */
 	bool namespaces_selected;
-	bool no_endpoints; /* there will be no slices: they count as listed */
+	bool no_endpoints; /* there will be no slices of Services: they count as listed */
 	bool ignore_empty; /* a ClusterIP Service without a ready endpoint has no name */
 };
 
 struct cluster_stats {
 	uint64_t services, slices, namespaces, endpoints; /* held now */
-	uint64_t nodes;                                   /* names in the index */
+	uint64_t imports, import_slices;
+	uint64_t nodes;     /* names in the index */
 	uint64_t published; /* entries (a name's RRsets) published since the start */
 	uint64_t compiled;  /* owner keys compiled since the start */
 	uint64_t bytes;     /* of objects, answers and index */

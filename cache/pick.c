@@ -164,14 +164,15 @@ bool pick_target_next(const struct pick *pick, uint32_t *at, struct target *out)
 		const struct endpoint endpoint = endpoints_get(endpoints, first);
 		uint32_t count = 1;
 
-		if (!endpoint.label && is_namesake(endpoints, &endpoint) && pick->count > 1)
+		if (!endpoint.label && (endpoints->nameless || (is_namesake(endpoints, &endpoint) &&
+								       pick->count > 1)))
 			continue;
 		while (endpoint.label && *at < pick->count &&
 			endpoints_get(endpoints, first + count).label == endpoint.label) {
 			count++;
 			++*at;
 		}
-		*out = (struct target){endpoint.label, first, count};
+		*out = (struct target){endpoint.label, first, count, endpoint.label_len};
 		return true;
 	}
 	return false;

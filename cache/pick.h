@@ -27,8 +27,9 @@ uint32_t pick_candidates(const struct pick *pick);
 /* What an SRV leads to: an endpoint's name, or the Service's own (label NULL and
  * own). Endpoints [first, first + count) are the same target. */
 struct target {
-	const uint8_t *label; /* with its length byte; NULL: the dashed address of `first` */
+	const uint8_t *label; /* with its length bytes; NULL: the dashed address of `first` */
 	uint32_t first, count;
+	uint8_t label_len;
 };
 
 /* The next one from *at on (0 at first); false: no more. Not for own picks. */

@@ -144,8 +144,8 @@ static size_t target_name(const struct srv *srv, const struct target *target, ui
 	uint8_t *at = out;
 
 	if (target->label) {
-		memcpy(at, target->label, 1u + target->label[0]);
-		at += 1 + target->label[0];
+		memcpy(at, target->label, target->label_len);
+		at += target->label_len;
 	} else if (!srv->pick->own) {
 		const struct endpoint endpoint =
 			endpoints_get(&srv->pick->endpoints, target->first);

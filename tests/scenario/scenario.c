@@ -4,6 +4,7 @@
  * wire code, and ldns, which shares no code with them, reads the replies.
  *
  *	zone cluster.local             a zone of the directive (before anything else)
+ *	clusterset clusterset.local    ... and this zone is answered from imports
  *	ttl 30
  *	namespaces shop billing        only these
  *	own 10.0.0.53                  an address of this server
@@ -56,6 +57,8 @@ struct scenario {
 	unsigned failures, checks;
 	struct name zones[8];
 	size_t zone_count;
+	struct name sets[8];
+	size_t set_count;
 	uint32_t ttl_s;
 	char *namespaces[16];
 	size_t namespace_count;
@@ -103,6 +106,8 @@ static void cluster_need(struct scenario *s)
 	struct cluster_config config = {
 		.zones = s->zones,
 		.zone_count = s->zone_count,
+		.clusterset_zones = s->sets,
+		.clusterset_count = s->set_count,
 		.ttl_s = s->ttl_s,
 		.negative_ttl_s = s->ttl_s < 5 ? s->ttl_s : 5,
 		.namespaces = s->namespace_count ? (const char *const *)s->namespaces : NULL,
@@ -128,6 +133,8 @@ static enum resource resource_of(struct scenario *s, const char *text)
 		{"slices", RESOURCE_SLICES},
 		{"slicesv1beta1", RESOURCE_SLICES_V1BETA1},
 		{"endpoints", RESOURCE_ENDPOINTS},
+		{"imports", RESOURCE_IMPORTS},
+		{"importslices", RESOURCE_IMPORT_SLICES},
 	};
 
 	for (size_t i = 0; text && i < sizeof names / sizeof *names; i++) {
@@ -148,6 +155,12 @@ static void do_zone(struct scenario *s, char *rest)
 	if (!text || name_from_text(text, strlen(text), zone) < 0)
 		die(s, "zone NAME");
 	name_lower(zone->wire, zone->wire, zone->len);
+}
+
+static void do_clusterset(struct scenario *s, char *rest)
+{
+	do_zone(s, rest);
+	s->sets[s->set_count++] = s->zones[s->zone_count - 1];
 }
 
 static void do_ttl(struct scenario *s, char *rest)
@@ -472,6 +485,7 @@ static const struct {
 	void (*run)(struct scenario *s, char *rest);
 } commands[] = {
 	{"zone", false, do_zone},
+	{"clusterset", false, do_clusterset},
 	{"ttl", false, do_ttl},
 	{"namespaces", false, do_namespaces},
 	{"own", false, do_own},

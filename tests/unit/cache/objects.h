@@ -9,6 +9,8 @@
  *	make_service("shop", "cdn", 8, SERVICE_EXTERNAL_NAME, "cdn.example.org")
  *	make_slice("shop", "web-1", "web", 9, "10.1.0.1 10.1.0.2=web-0 fd00::1")
  *	make_namespace("shop", 3)
+ *	make_import("shop", "db", 7, SERVICE_HEADLESS, "")
+ *	make_import_slice("shop", "db-east", "db", "east", 9, "10.1.0.1=a")
  *	make_service_ports(..., "80:http:TCP 53:dns:UDP 9090::TCP -1:odd:TCP")
  */
 
@@ -176,6 +178,39 @@ static inline struct object *make_slice_ports(const char *ns, const char *name, 
 	slice->group_count = 1;
 	slice->head.size = (uint32_t)arena.cap;
 	return &slice->head;
+}
+
+static inline struct object *make_import_ports(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what, const char *ports)
+{
+	struct object *object = make_service_ports(ns, name, version, type, what, ports);
+
+	object->kind = KIND_IMPORT;
+	return object;
+}
+
+static inline struct object *make_import(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what)
+{
+	return make_import_ports(ns, name, version, type, what, "");
+}
+
+/* cluster must outlive it. */
+static inline struct object *make_import_slice_ports(const char *ns, const char *name,
+	const char *service, const char *cluster, uint64_t version, const char *endpoints,
+	const char *ports)
+{
+	struct object *object = make_slice_ports(ns, name, service, version, endpoints, ports);
+
+	object->kind = KIND_IMPORT_SLICE;
+	((struct endpoint_slice *)(void *)object)->cluster = cluster;
+	return object;
+}
+
+static inline struct object *make_import_slice(const char *ns, const char *name,
+	const char *service, const char *cluster, uint64_t version, const char *endpoints)
+{
+	return make_import_slice_ports(ns, name, service, cluster, version, endpoints, "");
 }
 
 static inline struct object *make_slice(const char *ns, const char *name, const char *service,
