@@ -157,6 +157,8 @@ static int kubernetes_setup(
 	config = (struct cluster_config){
 		.zones = kubernetes->options.zones,
 		.zone_count = kubernetes->options.zone_count,
+		.clusterset_zones = kubernetes->options.multicluster_zones,
+		.clusterset_count = kubernetes->options.multicluster_count,
 		.ttl_s = kubernetes->options.ttl_s,
 		.negative_ttl_s = kubernetes->options.negative_ttl_s,
 		.pods = kubernetes->options.pods,
@@ -188,6 +190,9 @@ static unsigned kinds_of(const struct kubernetes_options *options)
 
 	if (!options->no_endpoints)
 		kinds |= KIND_BIT(KIND_SLICE);
+	/* noendpoints or not, as in CoreDNS */
+	if (options->multicluster_count)
+		kinds |= KIND_BIT(KIND_IMPORT) | KIND_BIT(KIND_IMPORT_SLICE);
 	return kinds;
 }
 

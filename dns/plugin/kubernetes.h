@@ -18,6 +18,8 @@ struct kubernetes_options {
 	uint32_t ttl_s;
 	uint32_t negative_ttl_s; /* of NXDOMAIN and NODATA */
 	enum cluster_pods pods;
+	struct name *multicluster_zones; /* of the zones: those of a set of clusters */
+	size_t multicluster_count;
 	char **namespaces; /* NULL-terminated; NULL: all */
 	bool fallthrough;
 	struct name *fallthrough_zones; /* none: every zone */

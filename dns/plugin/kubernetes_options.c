@@ -19,7 +19,7 @@ struct option {
 		struct kubernetes_options *options, const struct corefile_line *line, char *err);
 };
 
-static const char *const options_absent[] = {"multicluster", "zonal", NULL};
+static const char *const options_absent[] = {"zonal", NULL};
 
 /* CoreDNS had them once; old Corefiles still do. */
 static const struct {
@@ -253,6 +253,18 @@ static int read_fallthrough(
 	return rc;
 }
 
+/* Without zones it says nothing, as in CoreDNS. */
+static int read_multicluster(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int rc = 0;
+
+	for (size_t i = 1; i < line->token_count && rc == 0; i++)
+		rc = zones_add(&options->multicluster_zones, &options->multicluster_count,
+			&line->tokens[i], err);
+	return rc;
+}
+
 static int read_endpoint(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
 {
@@ -324,6 +336,7 @@ static const struct option option_table[] = {
 	{"kubeconfig", 1, 2, "kubeconfig FILE [CONTEXT]", read_kubeconfig},
 	{"labels", 1, 64, "labels SELECTOR", read_labels},
 	{"manifests", 1, 64, "manifests PATH...", read_manifests},
+	{"multicluster", 0, 64, "multicluster [ZONE...]", read_multicluster},
 	{"namespace_labels", 1, 64, "namespace_labels SELECTOR", read_namespace_labels},
 	{"namespaces", 1, 1024, "namespaces NAMESPACE...", read_namespaces},
 	{"negative_ttl", 1, 1, "negative_ttl SECONDS", read_negative_ttl},
@@ -427,6 +440,37 @@ static int zones_read(const struct plugin_site *site, struct kubernetes_options 
 		"'kubernetes cluster.local in-addr.arpa ip6.arpa'");
 }
 
+static bool zone_is_ours(const struct kubernetes_options *options, const struct name *zone)
+{
+	for (size_t i = 0; i < options->zone_count; i++) {
+		if (name_equal(options->zones[i].wire, zone->wire))
+			return true;
+	}
+	return false;
+}
+
+static int multicluster_check(
+	const struct kubernetes_options *options, const struct corefile_token *at, char *err)
+{
+	for (size_t i = 0; i < options->multicluster_count; i++) {
+		const struct name *zone = &options->multicluster_zones[i];
+		char text[NAME_TEXT_MAX];
+
+		name_to_text(zone->wire, text, sizeof text);
+		if (zone_is_reverse(zone))
+			return corefile_error(err, at,
+				"kubernetes: multicluster: %s is a reverse zone; imports have "
+				"names only",
+				text);
+		if (!zone_is_ours(options, zone))
+			return corefile_error(err, at,
+				"kubernetes: multicluster: %s is not among the zones of this "
+				"directive; write for example 'kubernetes cluster.local %s'",
+				text, text);
+	}
+	return 0;
+}
+
 static int contradictions_refuse(
 	const struct kubernetes_options *options, const struct corefile_token *at, char *err)
 {
@@ -477,6 +521,8 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 	if (rc == 0)
 		rc = kubernetes_environment_read(&options, err);
 	if (rc == 0)
+		rc = multicluster_check(&options, &line->tokens[0], err);
+	if (rc == 0)
 		rc = contradictions_refuse(&options, &line->tokens[0], err);
 	options.source = source_choose(&options);
 	if (options.negative_ttl_s > options.ttl_s)
@@ -493,6 +539,7 @@ void kubernetes_options_free(struct kubernetes_options *options)
 {
 	free(options->zones);
 	free(options->fallthrough_zones);
+	free(options->multicluster_zones);
 	strings_free(options->namespaces);
 	strings_free(options->manifests);
 	free(options->endpoint);
