@@ -36,6 +36,12 @@ static const char *group_of(enum object_kind kind)
 	return kind == KIND_SLICE || kind == KIND_IMPORT_SLICE ? "discovery.k8s.io" : "\"\" (core)";
 }
 
+/* As RBAC spells it. */
+static const char *resource_of(enum object_kind kind)
+{
+	return object_kind_name(kind == KIND_IMPORT_SLICE ? KIND_SLICE : kind);
+}
+
 static const char *names_of(enum object_kind kind)
 {
 	switch (kind) {
@@ -147,7 +153,8 @@ void kubernetes_event_log(const struct watch_event *event, bool complete)
 			"group %s in this ServiceAccount's ClusterRole; until then names of %s "
 			"that "
 			"were never complete get SERVFAIL and /ready says no",
-			verb, kind, detail, kind, group_of(event->kind), names_of(event->kind));
+			verb, kind, detail, resource_of(event->kind), group_of(event->kind),
+			names_of(event->kind));
 		break;
 	case WATCH_API_MISSING:
 		if (event->kind == KIND_IMPORT) {
