@@ -377,6 +377,128 @@ static void test_a_zone_below_one_of_the_set(void **state)
 	ask_free(f.ask);
 }
 
+/* ---- random events against a naive recomputation ---- */
+
+#define SLICES    4
+#define ADDRESSES 3
+#define HOSTS     3 /* the last: none */
+
+static const char *const clusters[] = {"east", "West", "a.b", ""};
+static const char *const addresses[ADDRESSES] = {"10.0.0.1", "10.0.0.2", "10.0.0.3"};
+static const char *const labels[HOSTS] = {"h0", "10-0-0-2", NULL};
+
+struct model {
+	bool import, in[SLICES];
+	unsigned cluster[SLICES];
+	bool has[SLICES][ADDRESSES][HOSTS];
+};
+
+static unsigned draw(unsigned *state, unsigned below)
+{
+	*state = *state * 1103515245u + 12345u;
+	return (*state >> 16) % below;
+}
+
+static void model_change(struct model *m, const struct fixture *f, unsigned *random)
+{
+	const unsigned slice = draw(random, SLICES + 1);
+	char name[16], endpoints[400] = "";
+
+	if (slice == SLICES) {
+		m->import = !m->import;
+		if (m->import)
+			put(&f->c, make_import("shop", "db", 2, SERVICE_HEADLESS, ""));
+		else
+			take(&f->c, KIND_IMPORT, "shop", "db", 3);
+		return;
+	}
+	snprintf(name, sizeof name, "s%u", slice);
+	m->in[slice] = draw(random, 4) > 0;
+	m->cluster[slice] = draw(random, 4);
+	memset(m->has[slice], 0, sizeof m->has[slice]);
+	if (!m->in[slice]) {
+		take(&f->c, KIND_IMPORT_SLICE, "shop", name, 4);
+		return;
+	}
+	for (unsigned i = draw(random, 4); i > 0; i--) {
+		const unsigned a = draw(random, ADDRESSES), h = draw(random, HOSTS);
+
+		m->has[slice][a][h] = true;
+		sprintf(endpoints + strlen(endpoints), " %s%s%s", addresses[a],
+			labels[h] ? "=" : "", labels[h] ? labels[h] : "");
+	}
+	put(&f->c,
+		make_import_slice("shop", name, "db", clusters[m->cluster[slice]], 5, endpoints));
+}
+
+/* What the addresses of a set make of an answer. */
+static const char *model_answer(unsigned set, const char *none)
+{
+	static char text[200];
+
+	strcpy(text, "NOERROR");
+	for (unsigned a = 0; a < ADDRESSES; a++) {
+		if (set & 1u << a)
+			strcat(strcat(text, " A "), addresses[a]);
+	}
+	return set ? text : none;
+}
+
+/* host, cluster NULL: any. */
+static unsigned model_set(const struct model *m, const char *host, const char *cluster)
+{
+	unsigned set = 0;
+
+	for (unsigned i = 0; m->import && i < SLICES * ADDRESSES * HOSTS; i++) {
+		const unsigned s = i / (ADDRESSES * HOSTS), a = i / HOSTS % ADDRESSES;
+		const char *label = labels[i % HOSTS];
+		const char dashed[] = {'1', '0', '-', '0', '-', '0', '-', (char)('1' + a), '\0'};
+
+		if (!m->in[s] || !m->has[s][a][i % HOSTS] ||
+			(cluster && strcmp(clusters[m->cluster[s]], cluster) != 0) ||
+			(host && strcmp(label ? label : dashed, host) != 0))
+			continue;
+		set |= 1u << a;
+	}
+	return set;
+}
+
+static void model_check(const struct model *m, const struct fixture *f)
+{
+	static const char *const hosts[] = {"h0", "10-0-0-1", "10-0-0-2", "10-0-0-3"};
+	char name[100];
+
+	assert_string_equal(
+		q(f, "db" SET, "A"), model_answer(model_set(m, NULL, NULL), "NXDOMAIN"));
+	for (unsigned c = 0; c < 2; c++) {
+		const char *none = model_set(m, NULL, clusters[c]) ? "NODATA" : "NXDOMAIN";
+
+		snprintf(name, sizeof name, "%s.db" SET, clusters[c]);
+		assert_string_equal(q(f, name, "A"), none);
+		for (unsigned h = 0; h < 4; h++) {
+			snprintf(name, sizeof name, "%s.%s.db" SET, hosts[h], clusters[c]);
+			assert_string_equal(q(f, name, "A"),
+				model_answer(model_set(m, hosts[h], clusters[c]), "NXDOMAIN"));
+		}
+	}
+	assert_string_equal(q(f, "h0.a.b.db" SET, "A"), "NXDOMAIN");
+	assert_string_equal(q(f, "h0.db" SET, "A"), "NXDOMAIN");
+}
+
+static void test_model(void **state)
+{
+	const struct fixture *f = *state;
+	struct model model = {.import = false};
+	unsigned random = 28211214;
+
+	all_listed(f);
+	for (unsigned i = 0; i < 3000; i++) {
+		model_change(&model, f, &random);
+		told(f);
+		model_check(&model, f);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -391,6 +513,7 @@ int main(void)
 		TEST(test_gates),
 		TEST(test_services_never_come),
 		TEST(test_stats),
+		TEST(test_model),
 		cmocka_unit_test(test_only_zones_of_the_set),
 		cmocka_unit_test(test_a_zone_below_one_of_the_set),
 	};
