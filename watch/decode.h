@@ -59,6 +59,8 @@ struct decode_options {
 	/* An endpoint without a hostname has the name of what it stands for (targetRef, a
 	 * Pod's), if it can be a label by its length: CoreDNS's endpoint_pod_names. */
 	bool pod_names;
+	/* Keep the topology zones of endpoints. */
+	bool zones;
 };
 
 /* One object (an item of a list, or an event's object). On INVALID, name and ns

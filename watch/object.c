@@ -60,7 +60,7 @@ static bool groups_same(const struct endpoint_slice *a, const struct endpoint_sl
 	return true;
 }
 
-static bool hostnames_same(const char *const *a, const char *const *b, uint32_t count)
+static bool texts_same(const char *const *a, const char *const *b, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (!text_same(a ? a[i] : NULL, b ? b[i] : NULL))
@@ -83,8 +83,10 @@ static bool slice_same(const struct endpoint_slice *a, const struct endpoint_sli
 	       text_same(a->cluster, b->cluster) && groups_same(a, b) &&
 	       bytes_same(a->v4, b->v4, 4 * (size_t)a->v4_count) &&
 	       bytes_same(a->v6, b->v6, 16 * (size_t)a->v6_count) &&
-	       hostnames_same(a->v4_hostnames, b->v4_hostnames, a->v4_count) &&
-	       hostnames_same(a->v6_hostnames, b->v6_hostnames, a->v6_count);
+	       texts_same(a->v4_hostnames, b->v4_hostnames, a->v4_count) &&
+	       texts_same(a->v6_hostnames, b->v6_hostnames, a->v6_count) &&
+	       texts_same(a->v4_zones, b->v4_zones, a->v4_count) &&
+	       texts_same(a->v6_zones, b->v6_zones, a->v6_count);
 }
 
 static bool pod_same(const struct pod *a, const struct pod *b)

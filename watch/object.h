@@ -93,6 +93,9 @@ struct slice_group {
  *	v4      10.1.0.1           10.1.0.2
  *	v6                         fd00::2
  *
+ * The arrays of topology zones are like those of hostnames, and NULL unless they are
+ * asked for (decode.h).
+ *
  * An object made from an identity (decode.h) has none. */
 struct endpoint_slice {
 	struct object head;
@@ -108,6 +111,8 @@ struct endpoint_slice {
 	const uint8_t *v6;
 	const char *const *v4_hostnames;
 	const char *const *v6_hostnames;
+	const char *const *v4_zones;
+	const char *const *v6_zones;
 };
 
 struct namespace

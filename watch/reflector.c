@@ -726,7 +726,7 @@ int reflector_new(struct transport *transport, const struct sink *sink,
 	r->intake.sink = &r->sink;
 	r->intake.source = r->source;
 	r->intake.resource = r->resource;
-	r->intake.options.pod_names = config->pod_names;
+	r->intake.options = config->options;
 	r->notice = (struct notice){.sink = &r->sink, .kind = r->kind, .source = r->source};
 	if (intake_init(&r->intake, config->limits) < 0)
 		goto fail;

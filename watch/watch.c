@@ -123,7 +123,8 @@ static int reflectors_make(struct watch *watch, const struct watch_config *confi
 		const struct reflector_config one = {
 			.kind = (enum object_kind)kind,
 			.label_selector = selector_of(config, (enum object_kind)kind),
-			.pod_names = config->endpoint_pod_names,
+			.options = {.pod_names = config->endpoint_pod_names,
+				.zones = config->endpoint_zones},
 			.source = access_url(watch->access),
 		};
 		int rc;

@@ -117,12 +117,18 @@ static inline void slice_line(const struct endpoint_slice *slice)
 		if (slice->v4_hostnames && slice->v4_hostnames[i])
 			line_add("=%s", slice->v4_hostnames[i]);
 	}
+	for (uint32_t i = 0; slice->v4_zones && i < slice->v4_count; i++)
+		line_add("%s", i ? "" : " zones"),
+			line_add(" %s", slice->v4_zones[i] ? slice->v4_zones[i] : "-");
 	line_add("%s", slice->v6_count ? " v6" : "");
 	for (uint32_t i = 0; i < slice->v6_count; i++) {
 		line_ip(6, slice->v6 + 16 * (size_t)i);
 		if (slice->v6_hostnames && slice->v6_hostnames[i])
 			line_add("=%s", slice->v6_hostnames[i]);
 	}
+	for (uint32_t i = 0; slice->v6_zones && i < slice->v6_count; i++)
+		line_add("%s", i ? "" : " zones"),
+			line_add(" %s", slice->v6_zones[i] ? slice->v6_zones[i] : "-");
 	if (slice->unready)
 		line_add(" unready %u", slice->unready);
 }

@@ -339,6 +339,34 @@ static void test_import_slices(void **state)
 	CHECK(RESOURCE_SLICES, not_imported);
 }
 
+#define ZONED                                                                                      \
+	ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"fd00::1\"],\"zone\":\"a.b\"},"                   \
+		  "{\"addresses\":[\"10.1.0.2\"]},{\"addresses\":[\"10.1.0.3\"],\"zone\":\"\","    \
+		  "\"hostname\":\"h\"},{\"addresses\":[\"10.1.0.4\"],\"topology\":{"               \
+		  "\"topology.kubernetes.io/zone\":\"c\"}}")
+
+static const struct row zoned[] = {
+	{ZONED, "d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3=h 10.1.0.4 zones a.b - - c v6 fd00::1 "
+		"zones a.b"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"]}"), "d/s@7 of web v4 10.1.0.1"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"],\"zone\":7}"),
+		"INVALID EndpointSlice d/s: zone is not a string"},
+};
+
+static const struct row not_zoned[] = {
+	{ZONED, "d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3=h 10.1.0.4 v6 fd00::1"},
+};
+
+static void test_zones(void **state)
+{
+	(void)state;
+	CHECK(RESOURCE_SLICES, not_zoned);
+	line_options.zones = true;
+	CHECK(RESOURCE_SLICES, zoned);
+	CHECK(RESOURCE_SLICES_V1BETA1, zoned);
+	line_options.zones = false;
+}
+
 static void test_limits(void **state)
 {
 	char name[255], json[1024];
@@ -358,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_trusted),
 		cmocka_unit_test(test_pod_names),
 		cmocka_unit_test(test_import_slices),
+		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_size),
