@@ -62,6 +62,7 @@ enum entry_slot {
 	SLOT_HOSTS,          /* struct host_set (endpoints.h) */
 	SLOT_PORTS,          /* struct port_set (ports.h) of the name itself */
 	SLOT_ENDPOINT_PORTS, /* struct port_set of the endpoints */
+	SLOT_ZONES,          /* struct zone_set (zones.h) */
 	SLOT_COUNT
 };
 

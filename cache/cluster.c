@@ -143,6 +143,7 @@ static int copy_config(struct cluster *cluster, const struct cluster_config *con
 		rc = copy_own(cluster, config);
 	cluster->view.ttl_s = cluster->rules.ttl_s = config->ttl_s;
 	cluster->view.negative_ttl_s = config->negative_ttl_s;
+	cluster->view.zonal = cluster->rules.zonal = config->zonal;
 	cluster->view.pods = config->pods;
 	cluster->view.primary = cluster->rules.primary;
 	cluster->rules.ignore_empty = config->ignore_empty;

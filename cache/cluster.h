@@ -52,6 +52,7 @@ struct cluster_config {
 	/* The namespaces that come are a selection: nothing exists in one that has
 	 * not come. Otherwise a Service proves its namespace. */
 	bool namespaces_selected;
+	bool zonal;        /* headless Services have names for topology zones */
 	bool no_endpoints; /* there will be no slices of Services: they count as listed */
 	bool ignore_empty; /* a ClusterIP Service without a ready endpoint has no name */
 };

@@ -14,7 +14,7 @@
 #define HASHES_KEEP 4096
 
 /* All kinds of records that follow from one Service and its slices. */
-static rule_fn *const rules[] = {rule_service, rule_endpoint};
+static rule_fn *const rules[] = {rule_service, rule_endpoint, rule_zonal};
 #define RULE_COUNT (sizeof rules / sizeof rules[0])
 
 static struct entry *entry_copy(const struct draft *draft, const struct draft_name *name)

@@ -149,6 +149,13 @@ void draft_begin(struct draft *draft, const uint8_t *key, size_t len, enum entry
 	draft->len += sizeof entry;
 }
 
+const struct entry *draft_open_entry(const struct draft *draft)
+{
+	const void *at = draft->buf + draft->entry_at;
+
+	return at;
+}
+
 void draft_nameless(struct draft *draft)
 {
 	if (!draft->error)

@@ -61,6 +61,8 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr);
 void draft_record(struct draft *draft, const uint8_t *owner, size_t owner_len, const uint8_t *rdata,
 	size_t len);
 void draft_close(struct draft *draft, uint32_t dashed_count);
+/* What is written of the open entry so far, until the next call that writes. */
+const struct entry *draft_open_entry(const struct draft *draft);
 /* The open entry's endpoints have no names but hostnames. */
 void draft_nameless(struct draft *draft);
 /* size zeroed bytes in a slot of the open entry, valid until the next call that

@@ -42,7 +42,7 @@ struct endpoints endpoints_of(const struct entry *entry)
 struct endpoint endpoints_get(const struct endpoints *endpoints, uint32_t at)
 {
 	struct endpoint out = {
-		.group = endpoints->ports ? ports_group_of(endpoints->ports, at) : 0};
+		.group = endpoints->ports ? ports_group_of(endpoints->ports, at) : 0, .number = at};
 	const struct host_pair *pair;
 
 	if (at < endpoints->v4_count) {

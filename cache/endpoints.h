@@ -66,6 +66,7 @@ struct endpoint {
 	const uint8_t *addr;
 	uint8_t family;
 	uint16_t group; /* of ports */
+	uint32_t number;
 };
 
 struct endpoints endpoints_of(const struct entry *entry);

@@ -273,6 +273,68 @@ static enum cluster_verdict find_below_service(const struct entry *entry, const 
 				: find_port(entry, sliced, query, hit);
 }
 
+/* ---- topology zones ---- */
+
+static bool label_is(const uint8_t *label, const char *text)
+{
+	const size_t len = strlen(text);
+
+	return label[0] == len && memcmp(label + 1, text, len) == 0;
+}
+
+/* The zone before the directive: its labels, joined by dots (a zone may have some). */
+static unsigned zone_asked(const struct zone_set *zones, const struct query *query, size_t end)
+{
+	uint8_t text[NAME_MAX_LEN];
+	size_t at = 0;
+
+	while (at < end) {
+		const size_t len = query->name[at];
+
+		memcpy(text + at, query->name + at + 1, len);
+		text[at + len] = '.';
+		at += 1 + len;
+	}
+	return zones_find(zones, text, end - 1);
+}
+
+/* ZONE.pin._zone and ZONE.prefer._zone of a headless Service. Whatever the zone, the
+ * name exists: which zones have endpoints now is not what makes a name. */
+static enum cluster_verdict find_zonal(const struct view *view, const struct zone *zone,
+	bool sliced, unsigned labels, const struct query *query, struct cluster_hit *hit)
+{
+	const unsigned above = zone->name.labels + 3; /* the Service and what is above it */
+	const size_t at = query->label_at[above];
+	const struct entry *entry =
+		index_find(&view->index, query->name + at, query->label_at[zone->name.labels] - at);
+	const uint8_t *directive = query->name + query->label_at[labels > 4 ? above + 2 : above];
+	struct pick *pick = &hit->pick;
+	const bool prefer = labels > 4 && label_is(directive, "prefer");
+
+	if (!entry || entry->kind != ENTRY_HEADLESS)
+		return CLUSTER_NXDOMAIN;
+	if (labels > 4 && !prefer && !label_is(directive, "pin"))
+		return CLUSTER_NXDOMAIN;
+	if (!sliced)
+		return CLUSTER_UNSYNCED;
+	if (labels <= 5)
+		return CLUSTER_NODATA;
+	pick_own(hit, entry);
+	pick->zones = entry_block(entry, SLOT_ZONES);
+	pick->zone = zone_asked(pick->zones, query, query->label_at[above + 2]);
+	if (!pick->zone && !prefer)
+		return CLUSTER_NODATA;
+	return hit_picked(hit, query->qtype);
+}
+
+/* True if the label below the Service says so. */
+static bool is_zonal(const struct view *view, const struct zone *zone, unsigned labels,
+	const struct query *query)
+{
+	return view->zonal && labels > 3 && !zone->clusterset &&
+	       label_is(query->name + query->label_at[zone->name.labels + 4], "_zone");
+}
+
 static enum cluster_verdict find_below_svc(const struct view *view, unsigned gates,
 	const struct zone *zone, unsigned labels, const struct query *query,
 	struct cluster_hit *hit)
@@ -283,6 +345,8 @@ static enum cluster_verdict find_below_svc(const struct view *view, unsigned gat
 
 	if (labels > 1 && (gates & zone->names_need) != zone->names_need)
 		return CLUSTER_UNSYNCED;
+	if (is_zonal(view, zone, labels, query))
+		return find_zonal(view, zone, sliced, labels, query, hit);
 	switch (labels) {
 	case 1: /* svc */
 		return CLUSTER_NODATA;
@@ -417,22 +481,16 @@ static enum cluster_verdict find_reverse(
 
 /* ---- the door ---- */
 
-static bool label_is(const struct query *query, unsigned label, const char text[3])
-{
-	const uint8_t *at = query->name + query->label_at[label];
-
-	return at[0] == 3 && memcmp(at + 1, text, 3) == 0;
-}
-
 static enum cluster_verdict find_forward(const struct view *view, unsigned gates,
 	const struct zone *zone, const struct query *query, struct cluster_hit *hit)
 {
 	const unsigned zone_labels = zone->name.labels;
 	const unsigned labels = (unsigned)query->labels - zone_labels;
+	const uint8_t *top = query->name + query->label_at[zone_labels + 1];
 
-	if (label_is(query, zone_labels + 1, "svc"))
+	if (label_is(top, "svc"))
 		return find_below_svc(view, gates, zone, labels, query, hit);
-	if (label_is(query, zone_labels + 1, "pod"))
+	if (label_is(top, "pod"))
 		return find_below_pod(view, gates, labels, query, hit);
 	return find_fixed(index_find(&view->index, query->name, query->label_at[zone_labels]),
 		query->qtype, hit);

@@ -12,6 +12,8 @@
  *	_PORT._PROTOCOL.SERVICE.NAMESPACE.svc
  *	_PROTOCOL.SERVICE.NAMESPACE.svc       an empty non-terminal
  *	ADDRESS.NAMESPACE.pod
+ *	ZONE.pin._zone.SERVICE.NAMESPACE.svc    endpoints of a topology zone
+ *	ZONE.prefer._zone....                   ... or all, if it has none
  *
  * and in a zone of a set of clusters, where SERVICE is an import:
  *

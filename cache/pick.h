@@ -9,6 +9,12 @@
 
 enum pick_match { PICK_NONE, PICK_SOME, PICK_ALL };
 
+/* Whether an endpoint is in the topology zone that is wanted. */
+static inline bool pick_in_zone(const struct pick *pick, uint32_t number)
+{
+	return !pick->zone || pick->zones->zone_of[number] == pick->zone;
+}
+
 /* Which of the pick's endpoints have a port that is wanted. */
 enum pick_match pick_port_match(const struct pick *pick);
 

@@ -27,6 +27,7 @@ struct rule_config {
 	bool reverse;               /* there are reverse zones: keep addresses findable */
 	bool no_services;  /* every zone is answered from imports: no name server is a Service */
 	bool strict;       /* no name in a namespace that is not known */
+	bool zonal;        /* names of topology zones are wanted */
 	bool ignore_empty; /* no name for a ClusterIP Service without endpoints */
 	/* Called when an object is compiled that cannot say what it wants to. */
 	void (*tell)(void *ctx, const struct object *object, const char *why);
@@ -48,7 +49,7 @@ struct rule_run {
 
 typedef void rule_fn(struct rule_run *run);
 
-rule_fn rule_service, rule_endpoint;
+rule_fn rule_service, rule_endpoint, rule_zonal;
 
 /* The hostname of an endpoint of this owner, NULL: none, or one that makes no
  * valid name, which counts as none (the endpoint is then known by its address). */

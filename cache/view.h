@@ -30,6 +30,7 @@ struct view {
 	atomic_uint gates;
 	_Atomic uint32_t serial;
 	uint32_t ttl_s, negative_ttl_s;
+	bool zonal;
 	enum cluster_pods pods;
 	size_t zone_count;
 	struct zone *zones;

@@ -30,7 +30,7 @@ struct kubernetes_options {
 	char *labels, *namespace_labels;
 	char **manifests;                         /* NULL-terminated */
 	bool manifests_given, negative_ttl_given; /* in the Corefile */
-	bool endpoint_pod_names, no_endpoints, ignore_empty;
+	bool endpoint_pod_names, no_endpoints, ignore_empty, zonal;
 	int64_t startup_timeout_ms;
 };
 

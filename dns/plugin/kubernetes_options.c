@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of `kubernetes`, a table row each. Those that CoreDNS has and this
- * version has not are known by name, so that the message can say so. */
+/* The options of `kubernetes`, a table row each. */
 
 #include "kubernetes.h"
 
@@ -18,8 +17,6 @@ struct option {
 	int (*read)(
 		struct kubernetes_options *options, const struct corefile_line *line, char *err);
 };
-
-static const char *const options_absent[] = {"zonal", NULL};
 
 /* CoreDNS had them once; old Corefiles still do. */
 static const struct {
@@ -185,6 +182,15 @@ static int read_noendpoints(
 	return 0;
 }
 
+static int read_zonal(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	(void)line;
+	(void)err;
+	options->zonal = true;
+	return 0;
+}
+
 /* A bare `ignore` is passed over, as in CoreDNS. */
 static int read_ignore(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
@@ -345,6 +351,7 @@ static const struct option option_table[] = {
 	{"startup_timeout", 1, 1, "startup_timeout DURATION", read_startup_timeout},
 	{"tls", 3, 3, "tls CERT KEY CACERT", read_tls},
 	{"ttl", 1, 1, "ttl SECONDS", read_ttl},
+	{"zonal", 0, 0, "zonal", read_zonal},
 };
 #define OPTION_COUNT (sizeof option_table / sizeof *option_table)
 
@@ -353,13 +360,6 @@ static int option_refuse(const struct corefile_token *name, char *err)
 	const char *known[OPTION_COUNT + 1] = {NULL};
 	const char *nearest;
 
-	for (size_t i = 0; options_absent[i]; i++) {
-		if (strcmp(options_absent[i], name->text) == 0)
-			return corefile_error(err, name,
-				"kubernetes: Binnacle does not have the option '%s' yet; take the "
-				"line out to start without it",
-				name->text);
-	}
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		known[i] = option_table[i].name;
 	nearest = corefile_nearest(name->text, known);
@@ -484,6 +484,10 @@ static int contradictions_refuse(
 		return corefile_error(err, at,
 			"kubernetes: 'namespaces' and 'namespace_labels' exclude each other; take "
 			"one of them out");
+	if (options->no_endpoints && options->zonal)
+		return corefile_error(err, at,
+			"kubernetes: without endpoints no topology zone has any; take out either "
+			"'noendpoints' or 'zonal'");
 	if (options->no_endpoints && options->ignore_empty)
 		return corefile_error(err, at,
 			"kubernetes: without endpoints every Service is empty; take out either "

@@ -5,6 +5,7 @@
  *
  *	zone cluster.local             a zone of the directive (before anything else)
  *	clusterset clusterset.local    ... and this zone is answered from imports
+ *	zonal                          names of topology zones
  *	ttl 30
  *	namespaces shop billing        only these
  *	own 10.0.0.53                  an address of this server
@@ -59,6 +60,7 @@ struct scenario {
 	size_t zone_count;
 	struct name sets[8];
 	size_t set_count;
+	bool zonal;
 	uint32_t ttl_s;
 	char *namespaces[16];
 	size_t namespace_count;
@@ -108,6 +110,7 @@ static void cluster_need(struct scenario *s)
 		.zone_count = s->zone_count,
 		.clusterset_zones = s->sets,
 		.clusterset_count = s->set_count,
+		.zonal = s->zonal,
 		.ttl_s = s->ttl_s,
 		.negative_ttl_s = s->ttl_s < 5 ? s->ttl_s : 5,
 		.namespaces = s->namespace_count ? (const char *const *)s->namespaces : NULL,
@@ -163,6 +166,12 @@ static void do_clusterset(struct scenario *s, char *rest)
 	s->sets[s->set_count++] = s->zones[s->zone_count - 1];
 }
 
+static void do_zonal(struct scenario *s, char *rest)
+{
+	(void)rest;
+	s->zonal = true;
+}
+
 static void do_ttl(struct scenario *s, char *rest)
 {
 	s->ttl_s = (uint32_t)strtoul(rest, NULL, 10);
@@ -209,9 +218,10 @@ static void do_put(struct scenario *s, char *rest)
 	enum resource resource = resource_of(s, word(&rest));
 	struct object *object = NULL;
 	char why[DECODE_WHY_MAX] = "";
+	const struct decode_options options = {.zones = s->zonal};
 
 	cluster_need(s);
-	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) != DECODE_OK)
+	if (decode_object(resource, rest, strlen(rest), &options, &object, why) != DECODE_OK)
 		die(s, why[0] ? why : "not an object");
 	if (s->sink.upsert(s->sink.ctx, object) < 0)
 		die(s, "upsert failed");
@@ -486,6 +496,7 @@ static const struct {
 } commands[] = {
 	{"zone", false, do_zone},
 	{"clusterset", false, do_clusterset},
+	{"zonal", false, do_zonal},
 	{"ttl", false, do_ttl},
 	{"namespaces", false, do_namespaces},
 	{"own", false, do_own},

@@ -122,9 +122,11 @@ static void test_more_options(void **state)
 	assert_int_equal(options.startup_timeout_ms, 90000);
 	assert_int_equal(options.negative_ttl_s, 3); /* never above ttl */
 	kubernetes_options_free(&options);
-	assert_int_equal(
-		options_from("kubernetes a {\nignore empty_service\nttl 30\n}", &options, err), 0);
+	assert_int_equal(options_from("kubernetes a {\nignore empty_service\nzonal\nttl 30\n}",
+				 &options, err),
+		0);
 	assert_true(options.ignore_empty);
+	assert_true(options.zonal);
 	assert_int_equal(options.negative_ttl_s, 5);
 	assert_int_equal(options.startup_timeout_ms, 5000);
 	kubernetes_options_free(&options);
@@ -201,7 +203,8 @@ static void test_mistakes(void **state)
 		{"kubernetes a {\nnegative_ttl -1\n}", "negative_ttl must be"},
 		{"kubernetes a {\napiserver_qps -1\n}", "apiserver_qps must be a number"},
 		{"kubernetes a {\napiserver_burst x\n}", "apiserver_burst must be a number"},
-		{"kubernetes a {\nzonal\n}", "'zonal' yet"},
+		{"kubernetes a {\nzonal x\n}", "write 'zonal'"},
+		{"kubernetes a {\nnoendpoints\nzonal\n}", "'noendpoints' or 'zonal'"},
 		{"kubernetes a {\nmulticluster b\n}", "b. is not among the zones"},
 		{"kubernetes a b {\nmulticluster b c.b\n}", "c.b. is not among the zones"},
 		{"kubernetes a 10.0.0.0/8 {\nmulticluster 10.0.0.0/8\n}", "reverse zone"},
