@@ -62,13 +62,16 @@ enum entry_slot {
 	SLOT_HOSTS,          /* struct host_set (endpoints.h) */
 	SLOT_PORTS,          /* struct port_set (ports.h) of the name itself */
 	SLOT_ENDPOINT_PORTS, /* struct port_set of the endpoints */
+	SLOT_ZONES,          /* struct zone_set (zones.h) */
 	SLOT_COUNT
 };
 
 struct entry {
 	uint32_t size; /* of the whole allocation */
 	uint8_t kind;  /* enum entry_kind */
-	uint8_t zero[3];
+	/* 1: an endpoint without a hostname has no name, not even its dashed address */
+	uint8_t nameless;
+	uint8_t zero[2];
 	uint32_t at[SLOT_COUNT]; /* offset of a struct answer or of what the slot
 				  * says; 0: none */
 };

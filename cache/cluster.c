@@ -34,6 +34,45 @@ static bool name_ends(const struct name *name, const char *tail)
 	return name_from_text(tail, strlen(tail), &zone) == 0 && name_below(name, &zone);
 }
 
+static bool is_clusterset(const struct cluster_config *config, const struct name *zone)
+{
+	for (size_t i = 0; i < config->clusterset_count; i++) {
+		if (name_equal(config->clusterset_zones[i].wire, zone->wire))
+			return true;
+	}
+	return false;
+}
+
+/* What has to be listed before anything is said. */
+static void set_needs(struct zone *zone, bool ignore_empty)
+{
+	const unsigned slices = KIND_BIT(zone->clusterset ? KIND_IMPORT_SLICE : KIND_SLICE);
+
+	zone->names_need = zone->clusterset ? VIEW_IMPORTS_NEED : VIEW_NAMES_NEED;
+	zone->slices_need = zone->names_need | slices;
+	if (ignore_empty)
+		zone->names_need |= slices;
+}
+
+/* The zone that PTRs and the NS of other zones lead to: one of Services. Only where
+ * there is none it is one of imports, and then no such name exists. */
+static void primary_set(struct cluster *cluster)
+{
+	struct rule_config *rules = &cluster->rules;
+
+	for (size_t i = 0; i < cluster->view.zone_count; i++) {
+		const struct zone *zone = &cluster->view.zones[i];
+
+		if (zone->reverse)
+			continue;
+		if (!rules->primary || (rules->no_services && !zone->clusterset)) {
+			rules->primary = &zone->name;
+			rules->no_services = zone->clusterset;
+		}
+	}
+	rules->reverse &= !rules->no_services;
+}
+
 static int copy_zones(struct cluster *cluster, const struct cluster_config *config)
 {
 	if (!config->zone_count || config->zone_count > UINT8_MAX)
@@ -49,15 +88,16 @@ static int copy_zones(struct cluster *cluster, const struct cluster_config *conf
 		zone->reverse = name_ends(&zone->name, "in-addr.arpa") ||
 				name_ends(&zone->name, "ip6.arpa");
 		cluster->rules.reverse |= zone->reverse;
+		zone->clusterset = !zone->reverse && is_clusterset(config, &zone->name);
+		set_needs(zone, config->ignore_empty);
 		if (zone->reverse)
 			continue;
 		if (zone->name.len > NAME_MAX_LEN - OWNER_KEY_MAX)
 			return -EINVAL;
-		if (!cluster->rules.primary)
-			cluster->rules.primary = &zone->name;
 		if (zone->name.len > cluster->rules.zone_max)
 			cluster->rules.zone_max = zone->name.len;
 	}
+	primary_set(cluster);
 	return cluster->rules.primary ? 0 : -EINVAL;
 }
 
@@ -104,10 +144,8 @@ static int copy_config(struct cluster *cluster, const struct cluster_config *con
 	cluster->view.ttl_s = cluster->rules.ttl_s = config->ttl_s;
 	cluster->view.negative_ttl_s = config->negative_ttl_s;
 	cluster->view.pods_mode = config->pods;
+	cluster->view.zonal = cluster->rules.zonal = config->zonal;
 	cluster->view.primary = cluster->rules.primary;
-	cluster->view.names_need = VIEW_NAMES_NEED;
-	if (config->ignore_empty)
-		cluster->view.names_need |= KIND_BIT(KIND_SLICE);
 	cluster->rules.ignore_empty = config->ignore_empty;
 	cluster->rules.strict = config->namespaces_selected;
 	cluster->no_endpoints = config->no_endpoints;
@@ -340,6 +378,8 @@ void cluster_stats(const struct cluster *cluster, struct cluster_stats *out)
 		.slices = store->kinds[KIND_SLICE].count,
 		.namespaces = store->kinds[KIND_NAMESPACE].count,
 		.pods = store->kinds[KIND_POD].count,
+		.imports = store->kinds[KIND_IMPORT].count,
+		.import_slices = store->kinds[KIND_IMPORT_SLICE].count,
 		.endpoints = store->endpoints,
 		.nodes = cluster->view.index.nodes,
 		.published = cluster->view.compile.published,

@@ -19,6 +19,8 @@
  *	headless and endpoint names        namespaces, services, slices
  *	reverse names                      services, slices
  *	names of pods                      namespaces, services; verified: pods too
+ *	names of a clusterset zone         namespaces, imports; of headless ones and
+ *	                                   their endpoints imported slices too
  */
 
 #include "dns/wire/name.h"
@@ -39,6 +41,9 @@ enum cluster_pods {
 struct cluster_config {
 	const struct name *zones; /* canonical; at least one that is not reverse */
 	size_t zone_count;
+	/* Those of the zones whose names are the imports' instead of the Services'. */
+	const struct name *clusterset_zones;
+	size_t clusterset_count;
 	uint32_t ttl_s;
 	uint32_t negative_ttl_s; /* of NXDOMAIN and NODATA */
 	enum cluster_pods pods;
@@ -48,12 +53,14 @@ struct cluster_config {
 	/* The namespaces that come are a selection: nothing exists in one that has
 	 * not come. Otherwise a Service proves its namespace. */
 	bool namespaces_selected;
-	bool no_endpoints; /* there will be no slices: they count as listed */
+	bool zonal;        /* headless Services have names for topology zones */
+	bool no_endpoints; /* there will be no slices of Services: they count as listed */
 	bool ignore_empty; /* a ClusterIP Service without a ready endpoint has no name */
 };
 
 struct cluster_stats {
 	uint64_t services, slices, namespaces, endpoints; /* held now */
+	uint64_t imports, import_slices;
 	uint64_t pods;                                    /* held now, of CLUSTER_PODS_VERIFIED */
 	uint64_t nodes;                                   /* names in the index */
 	uint64_t published; /* entries (a name's RRsets) published since the start */

@@ -14,7 +14,7 @@
 #define HASHES_KEEP 4096
 
 /* All kinds of records that follow from one Service and its slices. */
-static rule_fn *const rules[] = {rule_service, rule_endpoint};
+static rule_fn *const rules[] = {rule_service, rule_endpoint, rule_zonal};
 #define RULE_COUNT (sizeof rules / sizeof rules[0])
 
 static struct entry *entry_copy(const struct draft *draft, const struct draft_name *name)
@@ -159,12 +159,14 @@ static void reverse_leave(struct compile *compile, struct node *node)
 
 /* Make the new entry's addresses lead to the node; compile->old and ->fresh are
  * what the two entries have. */
-static int reverse_enter(struct compile *compile, struct node *node, const struct entry *fresh)
+static int reverse_enter(struct compile *compile, const struct owner *owner, struct node *node,
+	const struct entry *fresh)
 {
 	size_t done, undone;
 
 	compile->old.count = compile->fresh.count = 0;
-	if (!compile->config->reverse)
+	/* no PTR leads to an import */
+	if (!compile->config->reverse || owner_is_import(owner))
 		return 0;
 	if (hashes_of(compile, node_entry(node), &compile->old) ||
 		hashes_of(compile, fresh, &compile->fresh))
@@ -192,7 +194,7 @@ static int owner_publish(struct compile *compile, struct owner *owner)
 		return 0;
 	if (!rc) {
 		entry = entry_copy(&compile->draft, name);
-		rc = entry ? reverse_enter(compile, node, entry) : -ENOMEM;
+		rc = entry ? reverse_enter(compile, owner, node, entry) : -ENOMEM;
 	}
 	if (rc) {
 		free(entry);
@@ -211,7 +213,7 @@ static int owner_withdraw(struct compile *compile, struct owner *owner)
 {
 	if (!owner->node)
 		return 0;
-	if (reverse_enter(compile, owner->node, NULL))
+	if (reverse_enter(compile, owner, owner->node, NULL))
 		return -ENOMEM;
 	reverse_leave(compile, owner->node);
 	index_drop(compile->index, owner->node);
@@ -424,7 +426,9 @@ size_t compile_run(struct compile *compile)
 {
 	size_t left = run_spaces(compile);
 
-	if (compile->store->kinds[KIND_SERVICE].complete)
+	/* An import must not wait for the list of Services, nor they for its. */
+	if (compile->store->kinds[KIND_SERVICE].complete ||
+		compile->store->kinds[KIND_IMPORT].complete)
 		left += run_owners(compile);
 	if (compile->zone_dirty) {
 		if (compile_zone(compile))

@@ -48,7 +48,7 @@ int compile_init(struct compile *compile, struct store *store, struct index *ind
 /* No reader may be inside; a zeroed struct is allowed. */
 void compile_free(struct compile *compile);
 
-/* Compile what is dirty: owners only once the Services are complete. Returns how
+/* Compile what is dirty: owners only once the Services or the imports are complete. Returns how
  * many keys could not be (out of memory); they are dirty again. */
 size_t compile_run(struct compile *compile);
 

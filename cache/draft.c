@@ -9,6 +9,13 @@
 #include "dns/wire/bytes.h"
 #include "dns/wire/type.h"
 
+/* A piece of the items' texts. */
+struct draft_text {
+	struct draft_text *next;
+	size_t used;
+	char bytes[4096];
+};
+
 /* What is kept for the next owner. */
 #define KEEP_BYTES (64u * 1024)
 
@@ -93,8 +100,20 @@ void draft_init(struct draft *draft, uint32_t ttl_s)
 	*draft = (struct draft){.ttl_s = ttl_s};
 }
 
+static void texts_free(struct draft *draft)
+{
+	struct draft_text *next;
+
+	for (struct draft_text *at = draft->texts; at; at = next) {
+		next = at->next;
+		free(at);
+	}
+	draft->texts = NULL;
+}
+
 void draft_free(struct draft *draft)
 {
+	texts_free(draft);
 	free(draft->buf);
 	free(draft->names);
 	free(draft->items);
@@ -107,6 +126,7 @@ void draft_reset(struct draft *draft)
 			draft->item_cap * sizeof *draft->items >
 		KEEP_BYTES)
 		draft_free(draft);
+	texts_free(draft);
 	draft->len = draft->name_count = draft->item_count = 0;
 	draft->error = 0;
 }
@@ -127,6 +147,19 @@ void draft_begin(struct draft *draft, const uint8_t *key, size_t len, enum entry
 		memcpy(name->key, key, len);
 	memcpy(draft->buf + draft->len, &entry, sizeof entry);
 	draft->len += sizeof entry;
+}
+
+const struct entry *draft_open_entry(const struct draft *draft)
+{
+	const void *at = draft->buf + draft->entry_at;
+
+	return at;
+}
+
+void draft_nameless(struct draft *draft)
+{
+	if (!draft->error)
+		open_entry(draft)->nameless = 1;
 }
 
 void draft_open(struct draft *draft, enum entry_slot slot, uint16_t type)
@@ -237,16 +270,40 @@ const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *n
 	return draft->buf + name->entry_at;
 }
 
-void draft_item(
+struct draft_item *draft_item(
 	struct draft *draft, const char *host, uint8_t family, const uint8_t *addr, uint32_t list)
 {
 	struct draft_item *item;
 
 	if (!grow_items(draft))
-		return;
+		return NULL;
 	item = &draft->items[draft->item_count++];
 	*item = (struct draft_item){.host = host, .family = family, .list = list};
 	memcpy(item->addr, addr, family == 4 ? 4 : 16);
+	return item;
+}
+
+const char *draft_text(struct draft *draft, const char *text)
+{
+	const size_t size = strlen(text) + 1;
+	struct draft_text *texts = draft->texts;
+	char *copy;
+
+	if (size > sizeof texts->bytes)
+		return NULL;
+	if (!texts || texts->used + size > sizeof texts->bytes) {
+		texts = malloc(sizeof *texts);
+		if (!texts) {
+			draft->error = -ENOMEM;
+			return NULL;
+		}
+		texts->next = draft->texts;
+		texts->used = 0;
+		draft->texts = texts;
+	}
+	copy = memcpy(texts->bytes + texts->used, text, size);
+	texts->used += size;
+	return copy;
 }
 
 int draft_compare(const struct draft_item *a, const struct draft_item *b)
@@ -264,12 +321,31 @@ static int by_address(const void *x, const void *y)
 	return order ? order : (a->host != NULL) - (b->host != NULL);
 }
 
+static int text_compare(const char *a, const char *b)
+{
+	return strcasecmp(a ? a : "", b ? b : "");
+}
+
+int draft_compare_names(const struct draft_item *a, const struct draft_item *b)
+{
+	const int order = text_compare(a->host, b->host);
+
+	return order ? order : text_compare(a->cluster, b->cluster);
+}
+
 static int by_host(const void *x, const void *y)
 {
 	const struct draft_item *a = x, *b = y;
-	const int order = strcasecmp(a->host ? a->host : "", b->host ? b->host : "");
+	const int order = draft_compare_names(a, b);
 
 	return order ? order : draft_compare(a, b);
+}
+
+static int by_cluster(const void *x, const void *y)
+{
+	const struct draft_item *a = x, *b = y;
+
+	return text_compare(a->cluster, b->cluster);
 }
 
 void draft_sort_by_address(struct draft_item *items, size_t n)
@@ -282,4 +358,10 @@ void draft_sort_by_host(struct draft_item *items, size_t n)
 {
 	if (n > 1)
 		qsort(items, n, sizeof *items, by_host);
+}
+
+void draft_sort_by_cluster(struct draft_item *items, size_t n)
+{
+	if (n > 1)
+		qsort(items, n, sizeof *items, by_cluster);
 }

@@ -27,11 +27,14 @@ struct draft_name {
 
 /* Rules collect, sort and merge addresses here. */
 struct draft_item {
-	const char *host; /* hostname as the object has it; NULL: none */
-	uint8_t family;   /* 4 or 6 */
+	const char *host;    /* hostname as the object has it; NULL: none */
+	const char *cluster; /* the label behind it, of an import's endpoint; else NULL */
+	uint8_t family;      /* 4 or 6 */
 	uint8_t addr[16];
 	uint32_t list; /* which list of ports it has (rule_endpoint.c) */
 };
+
+struct draft_text;
 
 struct draft {
 	uint8_t *buf;
@@ -40,6 +43,7 @@ struct draft {
 	size_t name_count, name_cap;
 	struct draft_item *items;
 	size_t item_count, item_cap;
+	struct draft_text *texts;   /* of items, until the next reset */
 	size_t entry_at, answer_at; /* of what is open */
 	uint32_t ttl_s;
 	int error;
@@ -57,6 +61,10 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr);
 void draft_record(struct draft *draft, const uint8_t *owner, size_t owner_len, const uint8_t *rdata,
 	size_t len);
 void draft_close(struct draft *draft, uint32_t dashed_count);
+/* What is written of the open entry so far, until the next call that writes. */
+const struct entry *draft_open_entry(const struct draft *draft);
+/* The open entry's endpoints have no names but hostnames. */
+void draft_nameless(struct draft *draft);
 /* size zeroed bytes in a slot of the open entry, valid until the next call that
  * writes; NULL: no memory. */
 void *draft_block(struct draft *draft, enum entry_slot slot, size_t size);
@@ -70,12 +78,19 @@ void draft_addresses(struct draft *draft, const struct draft_item *items, size_t
 /* The entry of a name, valid until the next call that writes. */
 const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *name);
 
-void draft_item(
+/* The item, until the next one; NULL: no memory. */
+struct draft_item *draft_item(
 	struct draft *draft, const char *host, uint8_t family, const uint8_t *addr, uint32_t list);
 /* By family, address, and those without a hostname first. */
 void draft_sort_by_address(struct draft_item *items, size_t n);
-/* By hostname (letter case ignored), family, address. */
+/* A copy that lives until the next reset; NULL: no memory. */
+const char *draft_text(struct draft *draft, const char *text);
+/* By hostname and cluster (letter case ignored), family, address. */
 void draft_sort_by_host(struct draft_item *items, size_t n);
+/* By cluster alone, those without one first. */
+void draft_sort_by_cluster(struct draft_item *items, size_t n);
+/* By hostname and cluster alone. */
+int draft_compare_names(const struct draft_item *a, const struct draft_item *b);
 /* By family and address alone. */
 int draft_compare(const struct draft_item *a, const struct draft_item *b);
 

@@ -17,6 +17,12 @@ static const uint8_t *label_of(const struct host_set *hosts, const struct host_p
 	return (const uint8_t *)hosts + pair->label_at;
 }
 
+/* Where the label behind this one begins. */
+static const uint8_t *label_next(const uint8_t *label)
+{
+	return label + 1 + label[0];
+}
+
 struct endpoints endpoints_of(const struct entry *entry)
 {
 	struct endpoints out = {
@@ -24,6 +30,7 @@ struct endpoints endpoints_of(const struct entry *entry)
 		.v6 = entry_answer(entry, SLOT_ENDPOINTS_AAAA),
 		.hosts = entry_block(entry, SLOT_HOSTS),
 		.ports = entry_block(entry, SLOT_ENDPOINT_PORTS),
+		.nameless = entry->nameless,
 	};
 
 	out.v4_count = out.v4 ? out.v4->dashed_count : 0;
@@ -35,7 +42,7 @@ struct endpoints endpoints_of(const struct entry *entry)
 struct endpoint endpoints_get(const struct endpoints *endpoints, uint32_t at)
 {
 	struct endpoint out = {
-		.group = endpoints->ports ? ports_group_of(endpoints->ports, at) : 0};
+		.group = endpoints->ports ? ports_group_of(endpoints->ports, at) : 0, .number = at};
 	const struct host_pair *pair;
 
 	if (at < endpoints->v4_count) {
@@ -53,6 +60,9 @@ struct endpoint endpoints_get(const struct endpoints *endpoints, uint32_t at)
 	out.family = pair->family;
 	out.addr = pair->addr;
 	out.label = label_of(endpoints->hosts, pair);
+	out.label_len = (uint8_t)(1 + out.label[0]);
+	if (endpoints->hosts->clusters_at)
+		out.label_len = (uint8_t)(out.label_len + 1 + *label_next(out.label));
 	return out;
 }
 
@@ -87,6 +97,14 @@ static int label_compare(const uint8_t *a, const uint8_t *b)
 	return order ? order : a[0] - b[0];
 }
 
+/* The order of hostnames. */
+static int host_compare(const struct host_set *hosts, const uint8_t *a, const uint8_t *b)
+{
+	const int order = label_compare(a, b);
+
+	return order || !hosts->clusters_at ? order : label_compare(label_next(a), label_next(b));
+}
+
 uint32_t endpoints_find_host(
 	const struct endpoints *endpoints, const uint8_t *label, uint32_t *count)
 {
@@ -96,17 +114,32 @@ uint32_t endpoints_find_host(
 	while (low < high) {
 		const uint32_t middle = low + (high - low) / 2;
 
-		if (label_compare(label_of(hosts, &hosts->pairs[middle]), label) < 0)
+		if (host_compare(hosts, label_of(hosts, &hosts->pairs[middle]), label) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	end = low;
 	while (end < endpoints->host_count &&
-		label_compare(label_of(hosts, &hosts->pairs[end]), label) == 0)
+		host_compare(hosts, label_of(hosts, &hosts->pairs[end]), label) == 0)
 		end++;
 	*count = end - low;
 	return endpoints_first_host(endpoints) + low;
+}
+
+bool endpoints_has_cluster(const struct endpoints *endpoints, const uint8_t *label)
+{
+	const uint8_t *at = (const uint8_t *)endpoints->hosts, *end = at;
+
+	if (!endpoints->hosts || !endpoints->hosts->clusters_at)
+		return false;
+	at += endpoints->hosts->clusters_at;
+	end += endpoints->hosts->bytes;
+	for (; at < end; at = label_next(at)) {
+		if (label_compare(at, label) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int address_compare(const struct host_pair *pair, uint8_t family, const uint8_t *addr)

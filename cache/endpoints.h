@@ -19,6 +19,15 @@
  *	by address  2 0 1
  *	labels      04 d b - 0 04 d b - 1
  *
+ * Of an import (a Service of a set of clusters) a hostname is two labels, the second
+ * being the cluster's id, and behind the labels lie these ids, each once:
+ *
+ *	labels      04 d b - 0 04 e a s t, 04 d b - 0 04 w e s t
+ *	clusters    04 e a s t 04 w e s t
+ *
+ * There a dashed address is a hostname like any other, and what has no hostname (its
+ * cluster has no id that can be a label) has no name at all, only its address.
+ *
  * Which ports an endpoint has: ports.h. Position-independent, immutable. Any
  * thread.
  */
@@ -27,7 +36,8 @@
 #include "ports.h"
 
 struct host_pair {
-	uint32_t label_at; /* from the start of the set: a length byte and letters in lower case */
+	uint32_t label_at; /* from the start of the set: one or two labels, each a length byte and
+			    * letters in lower case */
 	uint8_t family;
 	uint8_t addr[16];
 	uint8_t zero[3];
@@ -37,7 +47,8 @@ struct host_pair {
 struct host_set {
 	uint32_t bytes; /* of all */
 	uint32_t count;
-	uint32_t namesakes; /* hostnames that are also a dashed address of the Service */
+	uint32_t namesakes;   /* hostnames that are also a dashed address of the Service */
+	uint32_t clusters_at; /* from the start of the set; 0: hostnames are one label */
 	struct host_pair pairs[];
 };
 
@@ -46,13 +57,16 @@ struct endpoints {
 	const struct host_set *hosts;
 	const struct port_set *ports;
 	uint32_t v4_count, v6_count, host_count;
+	bool nameless; /* without a hostname there is no name */
 };
 
 struct endpoint {
-	const uint8_t *label; /* the hostname with its length byte; NULL: the dashed address */
+	const uint8_t *label; /* the hostname with its length bytes; NULL: the dashed address */
+	uint8_t label_len;    /* of all its labels */
 	const uint8_t *addr;
 	uint8_t family;
 	uint16_t group; /* of ports */
+	uint32_t number;
 };
 
 struct endpoints endpoints_of(const struct entry *entry);
@@ -77,9 +91,12 @@ struct endpoint endpoints_get_by_address(const struct endpoints *endpoints, uint
 int64_t endpoints_find_dashed(const struct endpoints *endpoints, const uint8_t *label);
 
 /* The number of the first endpoint with this hostname, and how many there are
- * (0: none). label: a length byte and letters in lower case. */
+ * (0: none). label: a question's labels in lower case, as many as a hostname has. */
 uint32_t endpoints_find_host(
 	const struct endpoints *endpoints, const uint8_t *label, uint32_t *count);
+
+/* True if there is an endpoint of the cluster with this id: of a label in lower case. */
+bool endpoints_has_cluster(const struct endpoints *endpoints, const uint8_t *label);
 
 /* The k-th endpoint that has a hostname and this address, false: there is none. */
 bool endpoints_find_named(const struct endpoints *endpoints, uint8_t family, const uint8_t *addr,

@@ -6,6 +6,7 @@
  * lives until the reader's thread goes offline (epoch.h). */
 
 #include "endpoints.h"
+#include "zones.h"
 
 enum cluster_verdict { CLUSTER_FOUND, CLUSTER_NODATA, CLUSTER_NXDOMAIN, CLUSTER_UNSYNCED };
 
@@ -19,12 +20,14 @@ enum hit_kind {
 };
 
 /* Endpoints [first, first + count) that have a port that is wanted, or the
- * Service itself. */
+ * Service itself. Of a topology zone: only those that are in it. */
 struct pick {
 	const struct entry *entry;
 	struct endpoints endpoints;
 	const struct port_set *ports; /* NULL: there are none */
 	struct port_wanted wanted;
+	const struct zone_set *zones;
+	unsigned zone; /* 0: any */
 	uint32_t first, count;
 	bool own;
 };

@@ -84,7 +84,9 @@ static enum cluster_verdict hit_service(
 static enum cluster_verdict find_apex(
 	const struct view *view, const struct zone *zone, uint16_t qtype, struct cluster_hit *hit)
 {
-	const unsigned which = zone->reverse ? APEX_REVERSE : APEX_FORWARD;
+	/* A name server is a Service, which a clusterset zone has no name of. */
+	const bool elsewhere = zone->reverse || zone->clusterset;
+	const unsigned which = elsewhere ? APEX_REVERSE : APEX_FORWARD;
 	enum cluster_verdict verdict;
 	const struct entry *entry;
 
@@ -112,8 +114,9 @@ static enum cluster_verdict find_fixed(
 
 /* ---- a Service and what is below it ---- */
 
+/* sliced, here and below: the slices are complete. */
 static enum cluster_verdict find_service(
-	const struct entry *entry, unsigned gates, uint16_t qtype, struct cluster_hit *hit)
+	const struct entry *entry, bool sliced, uint16_t qtype, struct cluster_hit *hit)
 {
 	if (!entry)
 		return CLUSTER_NXDOMAIN;
@@ -121,7 +124,7 @@ static enum cluster_verdict find_service(
 	case ENTRY_EXTERNAL: /* every type gets the alias (RFC 1034 section 3.6.2) */
 		return hit_all(hit, entry_answer(entry, SLOT_NAME));
 	case ENTRY_HEADLESS:
-		if ((gates & VIEW_SLICES_NEED) != VIEW_SLICES_NEED)
+		if (!sliced)
 			return CLUSTER_UNSYNCED;
 		/* DNS-Based Service Discovery section 2.4.1: without a ready endpoint
 		 * NXDOMAIN, and the same for every type. */
@@ -137,16 +140,29 @@ static enum cluster_verdict find_service(
 	return CLUSTER_NODATA;
 }
 
-/* The Service of a name of 4 or 5 labels, from which the first `skip` are left out. */
-static const struct entry *service_above(
-	const struct view *view, const struct query *query, size_t len, unsigned skip)
+/* The Service or import of three labels. */
+static const struct entry *entry_at(
+	const struct view *view, const struct zone *zone, const uint8_t *name, size_t len)
+{
+	uint8_t key[OWNER_KEY_MAX];
+
+	if (!zone->clusterset || len > sizeof key)
+		return index_find(&view->index, name, len);
+	memcpy(key, name, len);
+	memcpy(key + len - 4, IMPORT_LABEL, 4);
+	return index_find(&view->index, key, len);
+}
+
+/* That of a name of 4 or 5 labels, from which the first `skip` are left out. */
+static const struct entry *service_above(const struct view *view, const struct zone *zone,
+	const struct query *query, size_t len, unsigned skip)
 {
 	size_t first = 0;
 	const struct entry *entry;
 
 	for (; skip; skip--)
 		first += 1u + query->name[first];
-	entry = index_find(&view->index, query->name + first, len - first);
+	entry = entry_at(view, zone, query->name + first, len - first);
 	if (entry && (entry->kind == ENTRY_CLUSTER_IP || entry->kind == ENTRY_HEADLESS))
 		return entry;
 	return NULL; /* an alias hides whatever slices say */
@@ -159,8 +175,8 @@ static bool has_protocol(const struct entry *entry, const uint8_t *label)
 	return ports && ports_has_protocol(ports, label);
 }
 
-static enum cluster_verdict find_endpoint(const struct entry *entry, unsigned gates,
-	const struct query *query, struct cluster_hit *hit)
+static enum cluster_verdict find_endpoint(
+	const struct entry *entry, bool sliced, const struct query *query, struct cluster_hit *hit)
 {
 	struct pick *pick = &hit->pick;
 	int64_t dashed;
@@ -170,7 +186,7 @@ static enum cluster_verdict find_endpoint(const struct entry *entry, unsigned ga
 	if (entry->kind == ENTRY_CLUSTER_IP && query->name[1] == '_' &&
 		has_protocol(entry, query->name))
 		return CLUSTER_NODATA;
-	if ((gates & VIEW_SLICES_NEED) != VIEW_SLICES_NEED)
+	if (!sliced)
 		return CLUSTER_UNSYNCED;
 	*pick = (struct pick){.entry = entry, .endpoints = endpoints_of(entry)};
 	pick->ports = pick->endpoints.ports;
@@ -185,12 +201,12 @@ static enum cluster_verdict find_endpoint(const struct entry *entry, unsigned ga
 	return has_protocol(entry, query->name) ? CLUSTER_NODATA : CLUSTER_NXDOMAIN;
 }
 
-static enum cluster_verdict find_port(const struct entry *entry, unsigned gates,
-	const struct query *query, struct cluster_hit *hit)
+static enum cluster_verdict find_port(
+	const struct entry *entry, bool sliced, const struct query *query, struct cluster_hit *hit)
 {
 	const uint8_t *protocol = query->name + 1 + query->name[0];
 
-	if (entry->kind == ENTRY_HEADLESS && (gates & VIEW_SLICES_NEED) != VIEW_SLICES_NEED)
+	if (entry->kind == ENTRY_HEADLESS && !sliced)
 		return CLUSTER_UNSYNCED;
 	pick_own(hit, entry);
 	if (!ports_wanted(query->name, protocol, &hit->pick.wanted))
@@ -208,26 +224,142 @@ static enum cluster_verdict find_port(const struct entry *entry, unsigned gates,
 	return hit_service(hit, entry, query->qtype);
 }
 
-static enum cluster_verdict find_below_svc(const struct view *view, unsigned gates, unsigned labels,
-	size_t len, const struct query *query, struct cluster_hit *hit)
+/* ---- an import and what is below it ---- */
+
+/* One label in front: a protocol or a cluster, and nothing at it. */
+static enum cluster_verdict find_above_imported(
+	const struct entry *entry, bool sliced, const struct query *query)
 {
+	struct endpoints endpoints;
+
+	if (entry->kind == ENTRY_HEADLESS && !sliced)
+		return CLUSTER_UNSYNCED;
+	endpoints = endpoints_of(entry);
+	if (has_protocol(entry, query->name) || endpoints_has_cluster(&endpoints, query->name))
+		return CLUSTER_NODATA;
+	return CLUSTER_NXDOMAIN;
+}
+
+/* Two of them: a port and a protocol if there is an underscore, as in CoreDNS, else
+ * an endpoint and its cluster. */
+static enum cluster_verdict find_imported(
+	const struct entry *entry, bool sliced, const struct query *query, struct cluster_hit *hit)
+{
+	struct pick *pick = &hit->pick;
+
+	if (query->name[1] == '_' || query->name[2 + query->name[0]] == '_')
+		return find_port(entry, sliced, query, hit);
+	if (entry->kind != ENTRY_HEADLESS)
+		return CLUSTER_NXDOMAIN;
+	if (!sliced)
+		return CLUSTER_UNSYNCED;
+	*pick = (struct pick){.entry = entry, .endpoints = endpoints_of(entry)};
+	pick->ports = pick->endpoints.ports;
+	pick->first = endpoints_find_host(&pick->endpoints, query->name, &pick->count);
+	return pick->count ? hit_picked(hit, query->qtype) : CLUSTER_NXDOMAIN;
+}
+
+/* ---- everything below svc ---- */
+
+static enum cluster_verdict find_below_service(const struct entry *entry, const struct zone *zone,
+	bool sliced, unsigned labels, const struct query *query, struct cluster_hit *hit)
+{
+	if (!entry)
+		return CLUSTER_NXDOMAIN;
+	if (labels == 4)
+		return zone->clusterset ? find_above_imported(entry, sliced, query)
+					: find_endpoint(entry, sliced, query, hit);
+	return zone->clusterset ? find_imported(entry, sliced, query, hit)
+				: find_port(entry, sliced, query, hit);
+}
+
+/* ---- topology zones ---- */
+
+static bool label_is(const uint8_t *label, const char *text)
+{
+	const size_t len = strlen(text);
+
+	return label[0] == len && memcmp(label + 1, text, len) == 0;
+}
+
+/* The zone before the directive: its labels, joined by dots (a zone may have some). */
+static unsigned zone_asked(const struct zone_set *zones, const struct query *query, size_t end)
+{
+	uint8_t text[NAME_MAX_LEN];
+	size_t at = 0;
+
+	while (at < end) {
+		const size_t len = query->name[at];
+
+		memcpy(text + at, query->name + at + 1, len);
+		text[at + len] = '.';
+		at += 1 + len;
+	}
+	return zones_find(zones, text, end - 1);
+}
+
+/* ZONE.pin._zone and ZONE.prefer._zone of a headless Service. Whatever the zone, the
+ * name exists: which zones have endpoints now is not what makes a name. */
+static enum cluster_verdict find_zonal(const struct view *view, const struct zone *zone,
+	bool sliced, unsigned labels, const struct query *query, struct cluster_hit *hit)
+{
+	const unsigned above = zone->name.labels + 3; /* the Service and what is above it */
+	const size_t at = query->label_at[above];
+	const struct entry *entry =
+		index_find(&view->index, query->name + at, query->label_at[zone->name.labels] - at);
+	const uint8_t *directive = query->name + query->label_at[labels > 4 ? above + 2 : above];
+	struct pick *pick = &hit->pick;
+	const bool prefer = labels > 4 && label_is(directive, "prefer");
+
+	if (!entry || entry->kind != ENTRY_HEADLESS)
+		return CLUSTER_NXDOMAIN;
+	if (labels > 4 && !prefer && !label_is(directive, "pin"))
+		return CLUSTER_NXDOMAIN;
+	if (!sliced)
+		return CLUSTER_UNSYNCED;
+	if (labels <= 5)
+		return CLUSTER_NODATA;
+	pick_own(hit, entry);
+	pick->zones = entry_block(entry, SLOT_ZONES);
+	pick->zone = zone_asked(pick->zones, query, query->label_at[above + 2]);
+	if (!pick->zone && !prefer)
+		return CLUSTER_NODATA;
+	return hit_picked(hit, query->qtype);
+}
+
+/* True if the label below the Service says so. */
+static bool is_zonal(const struct view *view, const struct zone *zone, unsigned labels,
+	const struct query *query)
+{
+	return view->zonal && labels > 3 && !zone->clusterset &&
+	       label_is(query->name + query->label_at[zone->name.labels + 4], "_zone");
+}
+
+static enum cluster_verdict find_below_svc(const struct view *view, unsigned gates,
+	const struct zone *zone, unsigned labels, const struct query *query,
+	struct cluster_hit *hit)
+{
+	const size_t len = query->label_at[zone->name.labels]; /* of the relative name */
+	const bool sliced = (gates & zone->slices_need) == zone->slices_need;
 	const struct entry *entry;
 
-	if (labels > 1 && (gates & view->names_need) != view->names_need)
+	if (labels > 1 && (gates & zone->names_need) != zone->names_need)
 		return CLUSTER_UNSYNCED;
+	if (is_zonal(view, zone, labels, query))
+		return find_zonal(view, zone, sliced, labels, query, hit);
 	switch (labels) {
 	case 1: /* svc */
 		return CLUSTER_NODATA;
 	case 2:
-	case 3:
 		entry = index_find(&view->index, query->name, len);
-		return find_service(entry, gates, query->qtype, hit);
+		return find_service(entry, sliced, query->qtype, hit);
+	case 3:
+		entry = entry_at(view, zone, query->name, len);
+		return find_service(entry, sliced, query->qtype, hit);
 	case 4:
-		entry = service_above(view, query, len, 1);
-		return entry ? find_endpoint(entry, gates, query, hit) : CLUSTER_NXDOMAIN;
 	case 5:
-		entry = service_above(view, query, len, 2);
-		return entry ? find_port(entry, gates, query, hit) : CLUSTER_NXDOMAIN;
+		entry = service_above(view, zone, query, len, labels - 3);
+		return find_below_service(entry, zone, sliced, labels, query, hit);
 	default:
 		return CLUSTER_NXDOMAIN;
 	}
@@ -367,24 +499,19 @@ static enum cluster_verdict find_reverse(const struct view *view, unsigned gates
 
 /* ---- the door ---- */
 
-static bool label_is(const struct query *query, unsigned label, const char text[3])
-{
-	const uint8_t *at = query->name + query->label_at[label];
-
-	return at[0] == 3 && memcmp(at + 1, text, 3) == 0;
-}
-
 static enum cluster_verdict find_forward(const struct view *view, unsigned gates,
-	unsigned zone_labels, const struct query *query, struct cluster_hit *hit)
+	const struct zone *zone, const struct query *query, struct cluster_hit *hit)
 {
-	const size_t len = query->label_at[zone_labels]; /* of the relative name */
+	const unsigned zone_labels = zone->name.labels;
 	const unsigned labels = (unsigned)query->labels - zone_labels;
+	const uint8_t *top = query->name + query->label_at[zone_labels + 1];
 
-	if (label_is(query, zone_labels + 1, "svc"))
-		return find_below_svc(view, gates, labels, len, query, hit);
-	if (label_is(query, zone_labels + 1, "pod"))
+	if (label_is(top, "svc"))
+		return find_below_svc(view, gates, zone, labels, query, hit);
+	if (label_is(top, "pod"))
 		return find_below_pod(view, gates, labels, query, hit);
-	return find_fixed(index_find(&view->index, query->name, len), query->qtype, hit);
+	return find_fixed(index_find(&view->index, query->name, query->label_at[zone_labels]),
+		query->qtype, hit);
 }
 
 void lookup_find(
@@ -398,7 +525,7 @@ void lookup_find(
 	if (query->labels == in->name.labels)
 		out->verdict = find_apex(view, in, query->qtype, out);
 	else if (!in->reverse)
-		out->verdict = find_forward(view, gates, in->name.labels, query, out);
+		out->verdict = find_forward(view, gates, in, query, out);
 	else
 		out->verdict = find_reverse(view, gates, in->name.labels, query, out);
 }

@@ -12,6 +12,13 @@
  *	_PORT._PROTOCOL.SERVICE.NAMESPACE.svc
  *	_PROTOCOL.SERVICE.NAMESPACE.svc       an empty non-terminal
  *	ADDRESS.NAMESPACE.pod
+ *	ZONE.pin._zone.SERVICE.NAMESPACE.svc    endpoints of a topology zone
+ *	ZONE.prefer._zone....                   ... or all, if it has none
+ *
+ * and in a zone of a set of clusters, where SERVICE is an import:
+ *
+ *	ENDPOINT.CLUSTER.SERVICE.NAMESPACE.svc    of a headless one
+ *	CLUSTER.SERVICE.NAMESPACE.svc             an empty non-terminal
  *
  * For one name the choice between NXDOMAIN and anything else is the same for
  * every type. No allocation, no lock; a reader's thread.

@@ -16,6 +16,11 @@ static bool group_matches(const struct pick *pick, unsigned group)
 	return pick->ports && ports_count(pick->ports, group, &pick->wanted) > 0;
 }
 
+static bool is_wanted(const struct pick *pick, const struct endpoint *endpoint)
+{
+	return group_matches(pick, endpoint->group) && pick_in_zone(pick, endpoint->number);
+}
+
 enum pick_match pick_port_match(const struct pick *pick)
 {
 	const unsigned groups = pick->ports ? pick->ports->group_count : 1;
@@ -48,7 +53,9 @@ static bool came_before(const struct pick *pick, uint32_t at, const struct endpo
 		const uint32_t number =
 			(uint32_t)dashed + (endpoint->family == 4 ? 0 : endpoints->v4_count);
 
-		if (group_matches(pick, endpoints_get(endpoints, number).group))
+		const struct endpoint same = endpoints_get(endpoints, number);
+
+		if (is_wanted(pick, &same))
 			return true;
 	}
 	while (at-- > stop) {
@@ -56,7 +63,7 @@ static bool came_before(const struct pick *pick, uint32_t at, const struct endpo
 
 		if (!address_same(&other, endpoint))
 			return false;
-		if (group_matches(pick, other.group))
+		if (is_wanted(pick, &other))
 			return true;
 	}
 	return false;
@@ -72,7 +79,7 @@ bool pick_address_next(const struct pick *pick, uint8_t family, uint32_t *at, st
 			all ? endpoints_get_by_address(&pick->endpoints, number)
 			    : endpoints_get(&pick->endpoints, number);
 
-		if (endpoint.family != family || !group_matches(pick, endpoint.group))
+		if (endpoint.family != family || !is_wanted(pick, &endpoint))
 			continue;
 		if (all && endpoint.label && came_before(pick, number, &endpoint))
 			continue;
@@ -149,15 +156,26 @@ uint32_t pick_candidates(const struct pick *pick)
 		return 0;
 	if (pick->own)
 		return own_addresses(pick->entry) * ports_candidates(ports, 0, &pick->wanted);
-	if (ports->group_count == 1 && !namesakes)
+	if (ports->group_count == 1 && !namesakes && !pick->zone)
 		return pick->count * ports_candidates(ports, 0, &pick->wanted);
 	for (uint32_t i = 0; i < pick->count; i++) {
 		const struct endpoint endpoint = endpoints_get(&pick->endpoints, pick->first + i);
 
+		if (!pick_in_zone(pick, pick->first + i))
+			continue;
 		if (endpoint.label || pick->count == 1 || !is_namesake(&pick->endpoints, &endpoint))
 			sum += ports_candidates(ports, endpoint.group, &pick->wanted);
 	}
 	return sum;
+}
+
+static bool any_in_zone(const struct pick *pick, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (pick_in_zone(pick, first + i))
+			return true;
+	}
+	return false;
 }
 
 bool pick_target_next(const struct pick *pick, uint32_t *at, struct target *out)
@@ -169,14 +187,17 @@ bool pick_target_next(const struct pick *pick, uint32_t *at, struct target *out)
 		const struct endpoint endpoint = endpoints_get(endpoints, first);
 		uint32_t count = 1;
 
-		if (!endpoint.label && is_namesake(endpoints, &endpoint) && pick->count > 1)
+		if (!endpoint.label && (endpoints->nameless || (is_namesake(endpoints, &endpoint) &&
+								       pick->count > 1)))
 			continue;
 		while (endpoint.label && *at < pick->count &&
 			endpoints_get(endpoints, first + count).label == endpoint.label) {
 			count++;
 			++*at;
 		}
-		*out = (struct target){endpoint.label, first, count};
+		if (!any_in_zone(pick, first, count))
+			continue;
+		*out = (struct target){endpoint.label, first, count, endpoint.label_len};
 		return true;
 	}
 	return false;
@@ -208,6 +229,8 @@ static bool number_came_before(const struct pick *pick, const struct target *tar
 		const unsigned g = ports_group_of(pick->ports, target->first + i);
 		const struct port_group *group = ports_groups(pick->ports) + g;
 
+		if (!pick_in_zone(pick, target->first + i))
+			continue;
 		if (g == mine || group_has_number(pick, group, group->count, number))
 			return true;
 	}
@@ -226,6 +249,8 @@ const struct port_record *pick_port_next(
 			pick->own ? 0 : ports_group_of(pick->ports, target->first + endpoint);
 		const struct port_group *group = ports_groups(pick->ports) + g;
 
+		if (!pick->own && !pick_in_zone(pick, target->first + endpoint))
+			continue;
 		for (; k < group->count; k++) {
 			const struct port_record *port = &pick->ports->ports[group->first + k];
 

@@ -9,6 +9,12 @@
 
 enum pick_match { PICK_NONE, PICK_SOME, PICK_ALL };
 
+/* Whether an endpoint is in the topology zone that is wanted. */
+static inline bool pick_in_zone(const struct pick *pick, uint32_t number)
+{
+	return !pick->zone || pick->zones->zone_of[number] == pick->zone;
+}
+
 /* Which of the pick's endpoints have a port that is wanted. */
 enum pick_match pick_port_match(const struct pick *pick);
 
@@ -28,8 +34,9 @@ uint32_t pick_candidates(const struct pick *pick);
 /* What an SRV leads to: an endpoint's name, or the Service's own (label NULL and
  * own). Endpoints [first, first + count) are the same target. */
 struct target {
-	const uint8_t *label; /* with its length byte; NULL: the dashed address of `first` */
+	const uint8_t *label; /* with its length bytes; NULL: the dashed address of `first` */
 	uint32_t first, count;
+	uint8_t label_len;
 };
 
 /* The next one from *at on (0 at first); false: no more. Not for own picks. */

@@ -144,8 +144,8 @@ static size_t target_name(const struct srv *srv, const struct target *target, ui
 	uint8_t *at = out;
 
 	if (target->label) {
-		memcpy(at, target->label, 1u + target->label[0]);
-		at += 1 + target->label[0];
+		memcpy(at, target->label, target->label_len);
+		at += target->label_len;
 	} else if (!srv->pick->own) {
 		const struct endpoint endpoint =
 			endpoints_get(&srv->pick->endpoints, target->first);
@@ -224,20 +224,29 @@ static void put_own_glue(const struct srv *srv, uint16_t owner_at)
 	}
 }
 
+/* Of the target's endpoints those of a family that are wanted. */
+static bool is_glue(const struct srv *srv, const struct endpoint *endpoint, uint8_t family)
+{
+	return endpoint->family == family && pick_in_zone(srv->pick, endpoint->number);
+}
+
 static void put_target_glue(
 	const struct srv *srv, const struct target *target, uint16_t owner_at, uint8_t family)
 {
 	const struct endpoints *endpoints = &srv->pick->endpoints;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < target->count; i++)
-		n += endpoints_get(endpoints, target->first + i).family == family;
+	for (uint32_t i = 0; i < target->count; i++) {
+		const struct endpoint endpoint = endpoints_get(endpoints, target->first + i);
+
+		n += is_glue(srv, &endpoint, family);
+	}
 	if (!n || !glue_fits(srv, owner_at, n, family))
 		return;
 	for (uint32_t i = 0; i < target->count; i++) {
 		const struct endpoint endpoint = endpoints_get(endpoints, target->first + i);
 
-		if (endpoint.family == family)
+		if (is_glue(srv, &endpoint, family))
 			put_address(srv->view, srv->reply, REPLY_ADDITIONAL, owner_at, family,
 				endpoint.addr);
 	}

@@ -25,8 +25,10 @@ struct rule_config {
 	const struct name *primary; /* the first forward zone */
 	uint8_t zone_max;           /* wire bytes of the longest forward zone */
 	bool reverse;               /* there are reverse zones: keep addresses findable */
-	bool strict;                /* no name in a namespace that is not known */
-	bool ignore_empty;          /* no name for a ClusterIP Service without endpoints */
+	bool no_services;  /* every zone is answered from imports: no name server is a Service */
+	bool strict;       /* no name in a namespace that is not known */
+	bool zonal;        /* names of topology zones are wanted */
+	bool ignore_empty; /* no name for a ClusterIP Service without endpoints */
 	/* Called when an object is compiled that cannot say what it wants to. */
 	void (*tell)(void *ctx, const struct object *object, const char *why);
 	void *tell_ctx;
@@ -47,12 +49,18 @@ struct rule_run {
 
 typedef void rule_fn(struct rule_run *run);
 
-rule_fn rule_service, rule_endpoint;
+rule_fn rule_service, rule_endpoint, rule_zonal;
 
 /* The hostname of an endpoint of this owner, NULL: none, or one that makes no
  * valid name, which counts as none (the endpoint is then known by its address). */
 const char *rule_host(const struct rule_config *config, const struct owner *owner,
 	const char *const *hosts, size_t at);
+/* An endpoint of a headless import to the draft's items, with the names that KEP-1645
+ * gives it: HOSTNAME.CLUSTER or, without a hostname, its dashed address instead. A
+ * cluster whose id cannot be a label makes no name: the address is all there is. */
+void rule_import_endpoint(struct rule_run *run, const struct endpoint_slice *slice,
+	const char *host, uint8_t family, const uint8_t *addr, uint32_t list);
+
 bool rule_is_own(const struct rule_config *config, uint8_t family, const uint8_t *addr);
 
 /* The apex and ns.dns, which depend on all owners at once: NS with glue. The

@@ -26,14 +26,17 @@ const char *rule_host(const struct rule_config *config, const struct owner *owne
 	return host;
 }
 
-static void collect_one(struct rule_run *run, const char *const *hosts, size_t at, uint8_t family,
-	const uint8_t *addr, uint32_t list)
+static void collect_one(struct rule_run *run, const struct endpoint_slice *slice,
+	const char *const *hosts, size_t at, uint8_t family, const uint8_t *addr, uint32_t list)
 {
 	const char *host = rule_host(run->config, run->owner, hosts, at);
 
 	if (!host && hosts && hosts[at] && *hosts[at])
 		run->refused++;
-	draft_item(run->draft, host, family, addr, list);
+	if (slice->cluster)
+		rule_import_endpoint(run, slice, host, family, addr, list);
+	else
+		draft_item(run->draft, host, family, addr, list);
 }
 
 static void collect(struct rule_run *run)
@@ -50,11 +53,11 @@ static void collect(struct rule_run *run)
 				ports_builder_list(run->ports, group->ports, group->port_count);
 
 			for (; v4 < v4_end; v4++)
-				collect_one(
-					run, slice->v4_hostnames, v4, 4, slice->v4 + 4 * v4, list);
+				collect_one(run, slice, slice->v4_hostnames, v4, 4,
+					slice->v4 + 4 * v4, list);
 			for (; v6 < v6_end; v6++)
-				collect_one(
-					run, slice->v6_hostnames, v6, 6, slice->v6 + 16 * v6, list);
+				collect_one(run, slice, slice->v6_hostnames, v6, 6,
+					slice->v6 + 16 * v6, list);
 		}
 	}
 }
@@ -151,7 +154,7 @@ static uint32_t add_namesakes(struct draft *draft)
 		uint8_t label[NAME_MAX_LABEL];
 		size_t len;
 
-		if (!twin.host)
+		if (!twin.host || draft->items[i].cluster)
 			continue;
 		len = strlen(twin.host);
 		name_lower(label, (const uint8_t *)twin.host, len);
@@ -163,7 +166,7 @@ static uint32_t add_namesakes(struct draft *draft)
 	return (uint32_t)(draft->item_count - n);
 }
 
-/* Only those with a hostname stay, sorted by it. */
+/* Only those with a hostname stay. */
 static void keep_hosts(struct draft *draft)
 {
 	size_t n = 0;
@@ -173,12 +176,11 @@ static void keep_hosts(struct draft *draft)
 			draft->items[n++] = draft->items[i];
 	}
 	draft->item_count = n;
-	draft_sort_by_host(draft->items, n);
 }
 
 static bool host_starts(const struct draft_item *items, size_t i)
 {
-	return !i || strcasecmp(items[i].host, items[i - 1].host) != 0;
+	return !i || draft_compare_names(&items[i], &items[i - 1]) != 0;
 }
 
 static bool pair_starts(const struct draft_item *items, size_t i)
@@ -197,7 +199,43 @@ static int pair_order(const void *a, const void *b, void *pairs)
 	return order ? order : (x > y) - (x < y);
 }
 
-static void fill_hosts(struct host_set *set, const struct draft_item *items, size_t n)
+static size_t label_size(const char *text)
+{
+	return text ? 1 + strlen(text) : 0;
+}
+
+/* Returns where the next one goes. */
+static uint8_t *label_put(uint8_t *at, const char *text)
+{
+	const size_t len = text ? strlen(text) : 0;
+
+	if (!text)
+		return at;
+	*at = (uint8_t)len;
+	name_lower(at + 1, (const uint8_t *)text, len);
+	return at + 1 + len;
+}
+
+/* The ids of clusters, each once, at the place for them (NULL: nowhere yet); returns
+ * their size. Sorts the items by them. */
+static size_t put_clusters(struct draft *draft, uint8_t *at)
+{
+	const struct draft_item *items = draft->items;
+	size_t size = 0;
+
+	draft_sort_by_cluster(draft->items, draft->item_count);
+	for (size_t i = 0; i < draft->item_count; i++) {
+		if (i && strcasecmp(items[i].cluster, items[i - 1].cluster) == 0)
+			continue;
+		size += label_size(items[i].cluster);
+		if (at)
+			at = label_put(at, items[i].cluster);
+	}
+	return size;
+}
+
+/* Returns the end of the labels. */
+static uint8_t *fill_hosts(struct host_set *set, const struct draft_item *items, size_t n)
 {
 	uint32_t *order = (void *)(set->pairs + set->count);
 	uint8_t *text = (void *)(order + set->count);
@@ -205,12 +243,8 @@ static void fill_hosts(struct host_set *set, const struct draft_item *items, siz
 
 	for (size_t i = 0; i < n; i++) {
 		if (host_starts(items, i)) {
-			const size_t len = strlen(items[i].host);
-
 			label_at = (uint32_t)(text - (uint8_t *)set);
-			*text++ = (uint8_t)len;
-			name_lower(text, (const uint8_t *)items[i].host, len);
-			text += len;
+			text = label_put(label_put(text, items[i].host), items[i].cluster);
 		}
 		if (!pair_starts(items, i))
 			continue;
@@ -221,21 +255,29 @@ static void fill_hosts(struct host_set *set, const struct draft_item *items, siz
 		at++;
 	}
 	qsort_r(order, at, sizeof *order, pair_order, set->pairs);
+	return text;
 }
 
 static void put_hosts(struct rule_run *run)
 {
 	struct draft *draft = run->draft;
+	const bool import = owner_is_import(run->owner);
 	struct host_set *set;
 	const uint32_t namesakes = add_namesakes(draft);
 	size_t pairs = 0, text = 0, size;
+	uint8_t *end;
 
 	keep_hosts(draft);
+	if (import)
+		text += put_clusters(draft, NULL);
+	draft_sort_by_host(draft->items, draft->item_count);
 	for (size_t i = 0; i < draft->item_count; i++) {
 		ports_builder_member(
 			run->ports, draft->items[i].list, pair_starts(draft->items, i));
 		pairs += pair_starts(draft->items, i);
-		text += host_starts(draft->items, i) ? 1 + strlen(draft->items[i].host) : 0;
+		if (host_starts(draft->items, i))
+			text += label_size(draft->items[i].host) +
+				label_size(draft->items[i].cluster);
 	}
 	if (!pairs)
 		return;
@@ -246,20 +288,48 @@ static void put_hosts(struct rule_run *run)
 	set->bytes = (uint32_t)size;
 	set->count = (uint32_t)pairs;
 	set->namesakes = namesakes;
-	fill_hosts(set, draft->items, draft->item_count);
+	end = fill_hosts(set, draft->items, draft->item_count);
+	if (!import)
+		return;
+	set->clusters_at = (uint32_t)(end - (uint8_t *)set);
+	put_clusters(draft, end);
+}
+
+static bool has_endpoints(const struct owner *owner)
+{
+	for (const struct slice_record *at = owner->slices; at; at = at->next) {
+		if (at->object->v4_count + at->object->v6_count)
+			return true;
+	}
+	return false;
+}
+
+static void find_own(struct rule_run *run)
+{
+	const struct draft *draft = run->draft;
+
+	for (size_t i = 0; run->config->own_count && i < draft->item_count; i++)
+		run->holds_own |=
+			rule_is_own(run->config, draft->items[i].family, draft->items[i].addr);
 }
 
 void rule_endpoint(struct rule_run *run)
 {
+	const bool import = owner_is_import(run->owner);
 	struct draft *draft = run->draft;
 	size_t v4 = 0;
 
 	if (run->kind == ENTRY_EXTERNAL)
 		return;
+	if (run->kind == ENTRY_CLUSTER_IP && run->config->ignore_empty &&
+		!has_endpoints(run->owner))
+		run->absent = true;
+	if (run->kind == ENTRY_CLUSTER_IP && import)
+		return; /* KEP-1645: no names per cluster */
+	if (import)
+		draft_nameless(draft);
 	ports_builder_reset(run->ports);
 	collect(run);
-	if (!draft->item_count && run->kind == ENTRY_CLUSTER_IP && run->config->ignore_empty)
-		run->absent = true;
 	draft_sort_by_address(draft->items, draft->item_count);
 	while (v4 < draft->item_count && draft->items[v4].family == 4)
 		v4++;
@@ -267,9 +337,8 @@ void rule_endpoint(struct rule_run *run)
 	if (v4 < draft->item_count)
 		put_family(draft, draft->items + v4, draft->item_count - v4);
 	add_members(run->ports, draft->items, draft->item_count);
-	for (size_t i = 0; run->config->own_count && i < draft->item_count; i++)
-		run->holds_own |=
-			rule_is_own(run->config, draft->items[i].family, draft->items[i].addr);
+	if (!import && !run->config->no_services)
+		find_own(run);
 	put_hosts(run);
 	ports_builder_write(run->ports, draft, SLOT_ENDPOINT_PORTS);
 	if (run->kind == ENTRY_HEADLESS) {

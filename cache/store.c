@@ -33,11 +33,15 @@ static size_t space_key(const char *ns, uint8_t *out)
 	return len + sizeof svc_label;
 }
 
-static size_t owner_key(const char *ns, const char *name, uint8_t out[OWNER_KEY_MAX])
+/* kind: of the owner's object. */
+static size_t owner_key(
+	enum object_kind kind, const char *ns, const char *name, uint8_t out[OWNER_KEY_MAX])
 {
 	const size_t len = put_label(out, name);
 	const size_t rest = len ? space_key(ns, out + len) : 0;
 
+	if (rest && kind == KIND_IMPORT)
+		memcpy(out + len + rest - sizeof svc_label, IMPORT_LABEL, sizeof svc_label);
 	return rest ? len + rest : 0;
 }
 
@@ -261,26 +265,27 @@ static void namespace_drop(struct store *store, struct space *space, uint64_t ve
 	note_change(store, KIND_NAMESPACE, version);
 }
 
-static void namespace_remove(
-	struct store *store, const char *ns, const char *name, uint64_t version)
+static void namespace_remove(struct store *store, enum object_kind kind, const char *ns,
+	const char *name, uint64_t version)
 {
 	uint8_t key[OWNER_KEY_MAX];
 	const size_t len = space_key(name, key);
 	struct space *space = len ? space_find(store, key, len) : NULL;
 
+	(void)kind;
 	(void)ns;
 	if (space && space->known)
 		namespace_drop(store, space, version);
 }
 
-/* Services */
+/* Services and imports */
 
 static int service_upsert(struct store *store, struct object *object)
 {
+	const enum object_kind kind = (enum object_kind)object->kind;
 	struct service *fresh = (struct service *)(void *)object;
-	uint8_t key[OWNER_KEY_MAX];
-	const size_t len = owner_key(object->ns, object->name, key);
-	const size_t label = len ? 1u + key[0] : 0;
+	uint8_t key[OWNER_KEY_MAX], space[OWNER_KEY_MAX];
+	const size_t len = owner_key(kind, object->ns, object->name, key);
 	struct owner *owner;
 
 	if (!len)
@@ -291,20 +296,20 @@ static int service_upsert(struct store *store, struct object *object)
 	}
 	owner = owner_get(store, key, len);
 	if (owner && !owner->space)
-		owner->space = space_get(store, key + label, len - label);
+		owner->space = space_get(store, space, space_key(object->ns, space));
 	if (!owner || !owner->space) {
 		if (owner)
 			store_put_owner(store, owner);
 		object_free(object);
 		return -ENOMEM;
 	}
-	owner->generation = store->kinds[KIND_SERVICE].generation;
+	owner->generation = store->kinds[kind].generation;
 	if (owner->service && object_same(&owner->service->head, object)) {
 		owner->service->head.version = object->version;
 		object_free(object);
 		return 0;
 	}
-	note_change(store, KIND_SERVICE, object->version);
+	note_change(store, kind, object->version);
 	if (!owner->service && owner->space->services++ == 0)
 		store_mark_space(store, owner->space);
 	if (owner->service)
@@ -317,19 +322,22 @@ static int service_upsert(struct store *store, struct object *object)
 
 static void service_drop(struct store *store, struct owner *owner, uint64_t version)
 {
+	const enum object_kind kind = (enum object_kind)owner->service->head.kind;
+
 	object_out(store, &owner->service->head);
 	owner->service = NULL;
 	if (--owner->space->services == 0)
 		store_mark_space(store, owner->space);
 	owner->space = NULL;
 	store_mark_owner(store, owner);
-	note_change(store, KIND_SERVICE, version);
+	note_change(store, kind, version);
 }
 
-static void service_remove(struct store *store, const char *ns, const char *name, uint64_t version)
+static void service_remove(struct store *store, enum object_kind kind, const char *ns,
+	const char *name, uint64_t version)
 {
 	uint8_t key[OWNER_KEY_MAX];
-	const size_t len = owner_key(ns, name, key);
+	const size_t len = owner_key(kind, ns, name, key);
 	struct owner *owner = len ? owner_find(store, key, len) : NULL;
 
 	if (owner && owner->service)
@@ -343,14 +351,17 @@ static uint32_t slice_hash(const struct store *store, const char *ns, const char
 	return hash_of(store, ns, strlen(ns)) * 31 + hash_of(store, name, strlen(name));
 }
 
-static struct slice_record *slice_find(const struct store *store, const char *ns, const char *name)
+/* One EndpointSlice can be of both kinds at once. */
+static struct slice_record *slice_find(
+	const struct store *store, enum object_kind kind, const char *ns, const char *name)
 {
 	struct table_link *link = table_first(&store->slices, slice_hash(store, ns, name));
 
 	for (; link; link = table_next(link)) {
 		struct slice_record *slice = RECORD(link, slice_record);
 
-		if (strcmp(slice->object->head.name, name) == 0 &&
+		if (slice->object->head.kind == kind &&
+			strcmp(slice->object->head.name, name) == 0 &&
 			strcmp(slice->object->head.ns, ns) == 0)
 			return slice;
 	}
@@ -380,6 +391,8 @@ static void slice_leave(struct slice_record *slice)
 
 static void slice_drop(struct store *store, struct slice_record *slice, uint64_t version)
 {
+	const enum object_kind kind = (enum object_kind)slice->object->head.kind;
+
 	store->endpoints -= endpoints_of(slice->object);
 	slice_leave(slice);
 	store_mark_owner(store, slice->owner);
@@ -387,14 +400,14 @@ static void slice_drop(struct store *store, struct slice_record *slice, uint64_t
 	object_out(store, &slice->object->head);
 	store->bytes -= sizeof *slice;
 	free(slice);
-	note_change(store, KIND_SLICE, version);
+	note_change(store, kind, version);
 }
 
 /* slice takes the object; it is new where it has none. */
 static void slice_put(struct store *store, struct slice_record *slice, struct owner *owner,
 	struct endpoint_slice *fresh)
 {
-	note_change(store, KIND_SLICE, fresh->head.version);
+	note_change(store, (enum object_kind)fresh->head.kind, fresh->head.version);
 	if (slice->object) {
 		store->endpoints -= endpoints_of(slice->object);
 		object_out(store, &slice->object->head);
@@ -418,10 +431,12 @@ static void slice_put(struct store *store, struct slice_record *slice, struct ow
 
 static int slice_upsert(struct store *store, struct object *object)
 {
+	const enum object_kind kind = (enum object_kind)object->kind;
 	struct endpoint_slice *fresh = (struct endpoint_slice *)(void *)object;
-	struct slice_record *slice = slice_find(store, object->ns, object->name);
+	struct slice_record *slice = slice_find(store, kind, object->ns, object->name);
 	uint8_t key[OWNER_KEY_MAX];
-	const size_t len = owner_key(object->ns, fresh->service, key);
+	const size_t len = owner_key(kind == KIND_IMPORT_SLICE ? KIND_IMPORT : KIND_SERVICE,
+		object->ns, fresh->service, key);
 	struct owner *owner;
 
 	if (!len)
@@ -433,7 +448,7 @@ static int slice_upsert(struct store *store, struct object *object)
 		return 0;
 	}
 	if (slice && object_same(&slice->object->head, object)) {
-		slice->generation = store->kinds[KIND_SLICE].generation;
+		slice->generation = store->kinds[kind].generation;
 		slice->object->head.version = object->version;
 		object_free(object);
 		return 0;
@@ -448,13 +463,14 @@ static int slice_upsert(struct store *store, struct object *object)
 		return -ENOMEM;
 	}
 	slice_put(store, slice, owner, fresh);
-	slice->generation = store->kinds[KIND_SLICE].generation;
+	slice->generation = store->kinds[kind].generation;
 	return 0;
 }
 
-static void slice_remove(struct store *store, const char *ns, const char *name, uint64_t version)
+static void slice_remove(struct store *store, enum object_kind kind, const char *ns,
+	const char *name, uint64_t version)
 {
-	struct slice_record *slice = slice_find(store, ns, name);
+	struct slice_record *slice = slice_find(store, kind, ns, name);
 
 	if (slice)
 		slice_drop(store, slice, version);
@@ -468,8 +484,10 @@ static void pod_gone(struct store *store, uint64_t version)
 	note_change(store, KIND_POD, version);
 }
 
-static void pod_remove(struct store *store, const char *ns, const char *name, uint64_t version)
+static void pod_remove(struct store *store, enum object_kind kind, const char *ns, const char *name,
+	uint64_t version)
 {
+	(void)kind;
 	uint8_t key[OWNER_KEY_MAX];
 	const size_t len = store->pods ? space_key(ns, key) : 0;
 
@@ -502,7 +520,7 @@ static int pod_upsert(struct store *store, struct object *object)
 	if (!valid)
 		store->refused++;
 	else if (!pod->ip_count)
-		pod_remove(store, object->ns, object->name, object->version);
+		pod_remove(store, KIND_POD, object->ns, object->name, object->version);
 	else if (store->pods && admitted(store, object->ns))
 		rc = pod_keep(store, pod, key, len);
 	object_free(object);
@@ -511,50 +529,64 @@ static int pod_upsert(struct store *store, struct object *object)
 
 /* Kinds */
 
+struct sweep {
+	struct store *store;
+	enum object_kind kind;
+};
+
+static bool is_stale(const struct sweep *sweep, uint32_t generation)
+{
+	return generation != sweep->store->kinds[sweep->kind].generation;
+}
+
 static void namespace_sweep(void *user, struct table_link *link)
 {
-	struct store *store = user;
+	const struct sweep *sweep = user;
 	struct space *space = RECORD(link, space);
 
-	if (space->known && space->generation != store->kinds[KIND_NAMESPACE].generation)
-		namespace_drop(store, space, 0);
+	if (space->known && is_stale(sweep, space->generation))
+		namespace_drop(sweep->store, space, 0);
 }
 
 static void service_sweep(void *user, struct table_link *link)
 {
-	struct store *store = user;
+	const struct sweep *sweep = user;
 	struct owner *owner = RECORD(link, owner);
 
-	if (owner->service && owner->generation != store->kinds[KIND_SERVICE].generation)
-		service_drop(store, owner, 0);
+	if (owner->service && owner->service->head.kind == sweep->kind &&
+		is_stale(sweep, owner->generation))
+		service_drop(sweep->store, owner, 0);
 }
 
 static void slice_sweep(void *user, struct table_link *link)
 {
-	struct store *store = user;
+	const struct sweep *sweep = user;
 	struct slice_record *slice = RECORD(link, slice_record);
 
-	if (slice->generation != store->kinds[KIND_SLICE].generation)
-		slice_drop(store, slice, 0);
+	if (slice->object->head.kind == sweep->kind && is_stale(sweep, slice->generation))
+		slice_drop(sweep->store, slice, 0);
 }
 
 static void pod_sweep(void *user, struct table_link *link)
 {
-	struct store *store = user;
+	const struct sweep *sweep = user;
 
-	if (pods_sweep(store->pods, link, store->kinds[KIND_POD].generation))
-		pod_gone(store, 0);
+	if (pods_sweep(sweep->store->pods, link, sweep->store->kinds[KIND_POD].generation))
+		pod_gone(sweep->store, 0);
 }
 
 static const struct kind_row {
 	int (*upsert)(struct store *store, struct object *object);
-	void (*remove)(struct store *store, const char *ns, const char *name, uint64_t version);
-	void (*sweep)(void *store, struct table_link *link);
+	void (*remove)(struct store *store, enum object_kind kind, const char *ns, const char *name,
+		uint64_t version);
+	void (*sweep)(void *sweep, struct table_link *link);
 } kind_rows[KIND_COUNT] = {
 	[KIND_NAMESPACE] = {namespace_upsert, namespace_remove, namespace_sweep},
 	[KIND_SERVICE] = {service_upsert, service_remove, service_sweep},
 	[KIND_SLICE] = {slice_upsert, slice_remove, slice_sweep},
 	[KIND_POD] = {pod_upsert, pod_remove, pod_sweep},
+	[KIND_IMPORT] = {service_upsert, service_remove, service_sweep},
+	[KIND_IMPORT_SLICE] = {slice_upsert, slice_remove, slice_sweep},
 };
 
 /* NULL: nothing of this kind is kept. */
@@ -564,8 +596,10 @@ static struct table *table_of(struct store *store, enum object_kind kind)
 	case KIND_NAMESPACE:
 		return &store->spaces;
 	case KIND_SERVICE:
+	case KIND_IMPORT:
 		return &store->owners;
 	case KIND_SLICE:
+	case KIND_IMPORT_SLICE:
 		return &store->slices;
 	case KIND_POD:
 		return store->pods ? &store->pods->records : NULL;
@@ -637,16 +671,17 @@ int store_upsert(struct store *store, struct object *object)
 void store_remove(struct store *store, enum object_kind kind, const char *ns, const char *name,
 	uint64_t version)
 {
-	kind_rows[kind].remove(store, ns, name, version);
+	kind_rows[kind].remove(store, kind, ns, name, version);
 }
 
 void store_end(struct store *store, enum object_kind kind, uint64_t version)
 {
 	struct store_kind *state = &store->kinds[kind];
 	struct table *table = table_of(store, kind);
+	struct sweep sweep = {store, kind};
 
 	if (table)
-		table_each(table, kind_rows[kind].sweep, store);
+		table_each(table, kind_rows[kind].sweep, &sweep);
 	if (!state->complete || state->list_changed) {
 		store->changed = true;
 		if (version)

@@ -14,6 +14,10 @@
  * slices that come before their Service wait at its owner. Owners and spaces are
  * keyed by the index key of their name, letters folded.
  *
+ * ServiceImports and their slices are kept like Services and theirs, under keys of
+ * their own (owner_is_import()), so that a Service and an import of one name never
+ * meet. A namespace is both's.
+ *
  * Mark and sweep: begin raises the kind's generation, an upsert stamps the
  * record, end removes what has an older stamp. Never a second copy.
  *
@@ -34,6 +38,10 @@
 
 /* A Service's relative name is at most two labels of 64 bytes and 03 s v c. */
 #define OWNER_KEY_MAX 132
+
+/* The last label of an import's key, in letters that no question has: what is asked
+ * is folded before it is looked up. */
+#define IMPORT_LABEL "\3SVC"
 
 struct slice_record {
 	struct table_link link;
@@ -58,7 +66,7 @@ struct space {
 struct owner {
 	struct table_link link;
 	struct owner *dirty_next;
-	struct service *service;
+	struct service *service; /* or the import: KIND_IMPORT */
 	struct slice_record *slices;
 	struct space *space; /* set while service is */
 	struct node *node;   /* compile's: what is published for it */
@@ -68,6 +76,11 @@ struct owner {
 	uint8_t key_len;
 	uint8_t key[];
 };
+
+static inline bool owner_is_import(const struct owner *owner)
+{
+	return owner->key[owner->key_len - 1] == 'C';
+}
 
 struct store_kind {
 	uint64_t version; /* of the last change that DNS sees (serial.h) */

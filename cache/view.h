@@ -11,11 +11,15 @@
 #define VIEW_NAMES_NEED   (KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_SERVICE))
 #define VIEW_SLICES_NEED  (VIEW_NAMES_NEED | KIND_BIT(KIND_SLICE))
 #define VIEW_PODS_NEED    (VIEW_NAMES_NEED | KIND_BIT(KIND_POD))
+#define VIEW_IMPORTS_NEED (KIND_BIT(KIND_NAMESPACE) | KIND_BIT(KIND_IMPORT))
 #define VIEW_REVERSE_NEED (KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_SLICE))
 
 struct zone {
 	struct name name;
 	bool reverse;
+	bool clusterset; /* answered from imports */
+	/* KIND_BITs without which nothing below svc is said, and nothing of endpoints. */
+	unsigned names_need, slices_need;
 };
 
 struct view {
@@ -28,11 +32,11 @@ struct view {
 	atomic_uint gates;
 	_Atomic uint32_t serial;
 	uint32_t ttl_s, negative_ttl_s;
-	unsigned names_need; /* KIND_BITs without which nothing below svc is said */
+	bool zonal;
 	enum cluster_pods pods_mode;
 	size_t zone_count;
 	struct zone *zones;
-	const struct name *primary; /* the first forward zone */
+	const struct name *primary; /* the first forward zone of Services */
 	struct compile compile;
 };
 

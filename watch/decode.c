@@ -8,6 +8,7 @@
 #include "decode.h"
 
 #include "decode_address.h"
+#include "decode_import.h"
 #include "decode_pack.h"
 #include "decode_port.h"
 #include "decode_slice.h"
@@ -19,16 +20,23 @@
 #include <cjson/cJSON.h>
 
 const struct resource_info resource_table[RESOURCE_COUNT] = {
-	[RESOURCE_NAMESPACES] = {KIND_NAMESPACE, "/api/v1/namespaces", "v1", "Namespace", NULL},
-	[RESOURCE_SERVICES] = {KIND_SERVICE, "/api/v1/services", "v1", "Service", NULL},
+	[RESOURCE_NAMESPACES] = {KIND_NAMESPACE, "/api/v1/namespaces", "v1", "Namespace", NULL,
+		NULL, false},
+	[RESOURCE_SERVICES] = {KIND_SERVICE, "/api/v1/services", "v1", "Service", NULL, NULL,
+		false},
 	[RESOURCE_SLICES] = {KIND_SLICE, "/apis/discovery.k8s.io/v1/endpointslices",
-		"discovery.k8s.io/v1", "EndpointSlice", NULL},
+		"discovery.k8s.io/v1", "EndpointSlice", NULL, NULL, false},
 	[RESOURCE_SLICES_V1BETA1] = {KIND_SLICE, "/apis/discovery.k8s.io/v1beta1/endpointslices",
-		"discovery.k8s.io/v1beta1", "EndpointSlice", NULL},
-	[RESOURCE_ENDPOINTS] = {KIND_SLICE, "/api/v1/endpoints", "v1", "Endpoints", NULL},
+		"discovery.k8s.io/v1beta1", "EndpointSlice", NULL, NULL, false},
+	[RESOURCE_ENDPOINTS] = {KIND_SLICE, "/api/v1/endpoints", "v1", "Endpoints", NULL, NULL,
+		false},
 	/* Pods that are over keep their address in status, which may be another's by now. */
 	[RESOURCE_PODS] = {KIND_POD, "/api/v1/pods", "v1", "Pod",
-		"status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"},
+		"status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown", NULL, false},
+	[RESOURCE_IMPORTS] = {KIND_IMPORT, "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports",
+		"multicluster.x-k8s.io/v1alpha1", "ServiceImport", NULL, NULL, true},
+	[RESOURCE_IMPORT_SLICES] = {KIND_IMPORT_SLICE, "/apis/discovery.k8s.io/v1/endpointslices",
+		"discovery.k8s.io/v1", "EndpointSlice", NULL, DECODE_IMPORT_LABEL, true},
 };
 
 /* ---- namespaces, services, pods ---- */
@@ -181,6 +189,8 @@ static struct object *(*const builders[RESOURCE_COUNT])(
 	[RESOURCE_SLICES_V1BETA1] = slice_build,
 	[RESOURCE_ENDPOINTS] = endpoints_build,
 	[RESOURCE_PODS] = pod_build,
+	[RESOURCE_IMPORTS] = import_build,
+	[RESOURCE_IMPORT_SLICES] = import_slice_build,
 };
 
 static void name_check(struct decoder *d, const char *what, const char *name)
@@ -270,6 +280,8 @@ static const size_t identity_sizes[KIND_COUNT] = {
 	[KIND_SERVICE] = sizeof(struct service),
 	[KIND_SLICE] = sizeof(struct endpoint_slice),
 	[KIND_POD] = sizeof(struct pod),
+	[KIND_IMPORT] = sizeof(struct service),
+	[KIND_IMPORT_SLICE] = sizeof(struct endpoint_slice),
 };
 
 enum decode_result decode_identity(enum resource resource, const char *json, size_t len,

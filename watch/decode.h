@@ -10,7 +10,7 @@
 
 struct cJSON;
 
-/* The API's resources. Three of them are the same kind to us. */
+/* The API's resources. Three of them are the same kind to us, and one is two kinds. */
 enum resource {
 	RESOURCE_NAMESPACES,
 	RESOURCE_SERVICES,
@@ -18,6 +18,8 @@ enum resource {
 	RESOURCE_SLICES_V1BETA1, /* discovery.k8s.io/v1beta1 */
 	RESOURCE_ENDPOINTS,      /* core v1 Endpoints */
 	RESOURCE_PODS,
+	RESOURCE_IMPORTS,       /* multicluster.x-k8s.io/v1alpha1, a CRD: may be absent */
+	RESOURCE_IMPORT_SLICES, /* discovery.k8s.io/v1, those of imports */
 	RESOURCE_COUNT
 };
 
@@ -27,6 +29,8 @@ struct resource_info {
 	const char *api_version;    /* "discovery.k8s.io/v1" */
 	const char *api_kind;       /* "EndpointSlice" */
 	const char *field_selector; /* NULL: none */
+	const char *label_selector; /* NULL: none; beside the one that is asked for */
+	bool optional;              /* a server without it has none of these objects */
 };
 extern const struct resource_info resource_table[RESOURCE_COUNT];
 
@@ -38,6 +42,9 @@ enum decode_result {
 	DECODE_SYNTAX,  /* not JSON */
 	DECODE_NOMEM
 };
+
+/* Which import a slice belongs to. */
+#define DECODE_IMPORT_LABEL "multicluster.kubernetes.io/service-name"
 
 #define DECODE_WHY_MAX 256
 
@@ -52,6 +59,8 @@ struct decode_options {
 	/* An endpoint without a hostname has the name of what it stands for (targetRef, a
 	 * Pod's), if it can be a label by its length: CoreDNS's endpoint_pod_names. */
 	bool pod_names;
+	/* Keep the topology zones of endpoints. */
+	bool zones;
 };
 
 /* One object (an item of a list, or an event's object). On INVALID, name and ns

@@ -9,7 +9,26 @@
 /* Of a DNS name (RFC 1035, section 2.3.4). */
 #define LABEL_LENGTH_MAX  63
 #define SERVICE_LABEL     "kubernetes.io/service-name"
+#define CLUSTER_LABEL     "multicluster.kubernetes.io/source-cluster"
+#define ZONE_LABEL        "topology.kubernetes.io/zone" /* v1beta1's topology */
 #define LEADER_ANNOTATION "control-plane.alpha.kubernetes.io/leader"
+
+/* Whose endpoints they are. */
+struct slice_parent {
+	enum object_kind kind;
+	const char *service;
+	const char *cluster; /* NULL: not of an import */
+};
+
+/* What an endpoint says of all of its addresses. A copy is made at the first use,
+ * so that an endpoint with several addresses has one. */
+struct walk_word {
+	const char *text, *kept; /* NULL: none; not yet */
+};
+
+struct walk_words {
+	struct walk_word hostname, zone;
+};
 
 /* Pass one counts (slice NULL), pass two writes at the counts' places. */
 struct slice_walk {
@@ -20,12 +39,12 @@ struct slice_walk {
 	struct port *ports;                 /* where the next group's go */
 	const cJSON *group_ports;
 	uint8_t *v4, *v6;
-	const char **v4_hostnames, **v6_hostnames;
+	const char **v4_hostnames, **v6_hostnames, **v4_zones, **v6_zones;
 	struct pack pack;
 	struct port_sizes sizes;
 	size_t text;
 	uint32_t group_count, v4_count, v6_count, unready;
-	bool v4_named, v6_named;
+	bool v4_named, v6_named, v4_zoned, v6_zoned;
 };
 
 /* The addresses that follow have these ports. Subsets that differ by nothing else
@@ -55,12 +74,19 @@ static void walk_group(struct slice_walk *walk, const cJSON *ports)
 	walk->ports += sizes.ports;
 }
 
-/* One address of an endpoint. *kept: the hostname's copy, made at its first use,
- * so that an endpoint with several addresses has one. */
-static void walk_address(
-	struct slice_walk *walk, const char *text, const char *hostname, const char **kept)
+static const char *word_keep(struct slice_walk *walk, struct walk_word *word)
 {
-	const char *what;
+	if (word->text && !word->kept) {
+		walk->text += strlen(word->text) + 1;
+		word->kept = walk->slice ? pack_text(&walk->pack, word->text) : word->text;
+	}
+	return word->kept;
+}
+
+/* One address of an endpoint. */
+static void walk_address(struct slice_walk *walk, const char *text, struct walk_words *words)
+{
+	const char *what, *hostname, *zone;
 	struct ip ip;
 
 	text = text ? text : "";
@@ -70,16 +96,17 @@ static void walk_address(
 			decoder_leave_out(walk->d, "%s \"%.64s\"", what, text);
 		return;
 	}
-	if (hostname && !*kept) {
-		walk->text += strlen(hostname) + 1;
-		*kept = walk->slice ? pack_text(&walk->pack, hostname) : hostname;
-	}
+	hostname = word_keep(walk, &words->hostname);
+	zone = word_keep(walk, &words->zone);
 	if (ip.family == 4) {
 		if (walk->slice)
 			memcpy(walk->v4 + 4 * (size_t)walk->v4_count, ip.bytes, 4);
 		if (walk->slice && walk->v4_hostnames)
-			walk->v4_hostnames[walk->v4_count] = *kept;
+			walk->v4_hostnames[walk->v4_count] = hostname;
+		if (walk->slice && walk->v4_zones)
+			walk->v4_zones[walk->v4_count] = zone;
 		walk->v4_named |= hostname != NULL;
+		walk->v4_zoned |= zone != NULL;
 		walk->v4_count++;
 		walk->group->v4_count++;
 		return;
@@ -87,8 +114,11 @@ static void walk_address(
 	if (walk->slice)
 		memcpy(walk->v6 + 16 * (size_t)walk->v6_count, ip.bytes, 16);
 	if (walk->slice && walk->v6_hostnames)
-		walk->v6_hostnames[walk->v6_count] = *kept;
+		walk->v6_hostnames[walk->v6_count] = hostname;
+	if (walk->slice && walk->v6_zones)
+		walk->v6_zones[walk->v6_count] = zone;
 	walk->v6_named |= hostname != NULL;
+	walk->v6_zoned |= zone != NULL;
 	walk->v6_count++;
 	walk->group->v6_count++;
 }
@@ -105,6 +135,18 @@ static const char *hostname_read(struct decoder *d, const cJSON *endpoint)
 	return hostname && *hostname && strlen(hostname) <= LABEL_LENGTH_MAX ? hostname : NULL;
 }
 
+static const char *zone_read(struct decoder *d, const cJSON *endpoint)
+{
+	const char *zone;
+
+	if (!d->options.zones)
+		return NULL;
+	zone = tree_text(d, endpoint, "zone");
+	if (!zone)
+		zone = tree_text(d, tree_member(d, endpoint, "topology"), ZONE_LABEL);
+	return zone && *zone ? zone : NULL;
+}
+
 static void slice_walk(struct slice_walk *walk, const cJSON *tree)
 {
 	struct decoder *d = walk->d;
@@ -113,7 +155,7 @@ static void slice_walk(struct slice_walk *walk, const cJSON *tree)
 	walk_group(walk, tree_list(d, tree, "ports"));
 	cJSON_ArrayForEach (endpoint, endpoints) {
 		const cJSON *addresses = tree_list(d, endpoint, "addresses");
-		const char *hostname, *kept = NULL;
+		struct walk_words words = {.hostname = {NULL, NULL}};
 
 		if (!cJSON_IsObject(endpoint)) {
 			decoder_refuse(d, "an entry of endpoints is not an object");
@@ -124,9 +166,10 @@ static void slice_walk(struct slice_walk *walk, const cJSON *tree)
 			walk->unready++;
 			continue;
 		}
-		hostname = hostname_read(d, endpoint);
+		words.hostname.text = hostname_read(d, endpoint);
+		words.zone.text = zone_read(d, endpoint);
 		cJSON_ArrayForEach (address, addresses)
-			walk_address(walk, item_text(d, address, "addresses"), hostname, &kept);
+			walk_address(walk, item_text(d, address, "addresses"), &words);
 	}
 }
 
@@ -146,14 +189,14 @@ static void endpoints_walk(struct slice_walk *walk, const cJSON *tree)
 			(uint32_t)cJSON_GetArraySize(tree_list(d, subset, "notReadyAddresses"));
 		walk_group(walk, tree_list(d, subset, "ports"));
 		cJSON_ArrayForEach (address, addresses) {
-			const char *kept = NULL;
+			struct walk_words words = {.hostname = {NULL, NULL}};
 
 			if (!cJSON_IsObject(address)) {
 				decoder_refuse(d, "an entry of addresses is not an object");
 				return;
 			}
-			walk_address(walk, tree_text(d, address, "ip"), hostname_read(d, address),
-				&kept);
+			words.hostname.text = hostname_read(d, address);
+			walk_address(walk, tree_text(d, address, "ip"), &words);
 		}
 	}
 }
@@ -170,6 +213,10 @@ static void places_take(struct slice_walk *walk)
 		walk->v4_hostnames = pack_take(&walk->pack, v4 * sizeof(char *));
 	if (walk->v6_named)
 		walk->v6_hostnames = pack_take(&walk->pack, v6 * sizeof(char *));
+	if (walk->v4_zoned)
+		walk->v4_zones = pack_take(&walk->pack, v4 * sizeof(char *));
+	if (walk->v6_zoned)
+		walk->v6_zones = pack_take(&walk->pack, v6 * sizeof(char *));
 	if (v4 > 0)
 		walk->v4 = pack_take(&walk->pack, 4 * v4);
 	if (v6 > 0)
@@ -178,15 +225,17 @@ static void places_take(struct slice_walk *walk)
 
 /* Make the slice from what the first pass counted, with walk's places set. */
 static struct endpoint_slice *slice_allocate(
-	struct slice_walk *walk, const struct identity *id, const char *service)
+	struct slice_walk *walk, const struct identity *id, const struct slice_parent *parent)
 {
 	const size_t v4 = walk->v4_count, v6 = walk->v6_count;
-	const size_t pointers = (walk->v4_named ? v4 : 0) + (walk->v6_named ? v6 : 0);
-	const size_t extra = walk->group_count * sizeof *walk->groups +
-			     walk->sizes.ports * sizeof *walk->ports + pointers * sizeof(char *) +
-			     4 * v4 + 16 * v6 + strlen(service) + 1 + walk->text + walk->sizes.text;
+	const size_t pointers = (walk->v4_named ? v4 : 0) + (walk->v6_named ? v6 : 0) +
+				(walk->v4_zoned ? v4 : 0) + (walk->v6_zoned ? v6 : 0);
+	const size_t extra =
+		walk->group_count * sizeof *walk->groups + walk->sizes.ports * sizeof *walk->ports +
+		pointers * sizeof(char *) + 4 * v4 + 16 * v6 + strlen(parent->service) + 1 +
+		(parent->cluster ? strlen(parent->cluster) + 1 : 0) + walk->text + walk->sizes.text;
 	struct endpoint_slice *slice = (struct endpoint_slice *)pack_start(
-		walk->d, &walk->pack, KIND_SLICE, id, sizeof *slice, extra);
+		walk->d, &walk->pack, parent->kind, id, sizeof *slice, extra);
 
 	if (!slice)
 		return NULL;
@@ -195,17 +244,20 @@ static struct endpoint_slice *slice_allocate(
 	slice->v6 = walk->v6;
 	slice->v4_hostnames = walk->v4_hostnames;
 	slice->v6_hostnames = walk->v6_hostnames;
+	slice->v4_zones = walk->v4_zones;
+	slice->v6_zones = walk->v6_zones;
 	slice->v4_count = walk->v4_count;
 	slice->v6_count = walk->v6_count;
 	slice->unready = walk->unready;
 	slice->groups = walk->groups;
 	slice->group_count = (uint16_t)walk->group_count;
-	slice->service = pack_text(&walk->pack, service);
+	slice->service = pack_text(&walk->pack, parent->service);
+	slice->cluster = parent->cluster ? pack_text(&walk->pack, parent->cluster) : NULL;
 	return slice;
 }
 
 static struct object *addresses_build(struct decoder *d, const cJSON *tree,
-	const struct identity *id, const char *service,
+	const struct identity *id, const struct slice_parent *parent,
 	void (*walk_tree)(struct slice_walk *walk, const cJSON *tree))
 {
 	struct slice_walk walk = {.d = d};
@@ -213,7 +265,7 @@ static struct object *addresses_build(struct decoder *d, const cJSON *tree,
 	walk_tree(&walk, tree);
 	if (walk.v4_count + walk.v6_count == 0 && d->left_out > 0)
 		decoder_refuse(d, "no usable address");
-	walk.slice = slice_allocate(&walk, id, service);
+	walk.slice = slice_allocate(&walk, id, parent);
 	if (!walk.slice)
 		return NULL;
 	walk.v4_count = walk.v6_count = walk.group_count = 0;
@@ -237,31 +289,49 @@ static bool address_type_is_ours(struct decoder *d, const cJSON *tree)
 	return false;
 }
 
-struct object *slice_build(struct decoder *d, const cJSON *tree, const struct identity *id)
+/* label: the one that names the parent. */
+static struct object *labelled_build(struct decoder *d, const cJSON *tree,
+	const struct identity *id, const char *label, enum object_kind kind)
 {
 	const cJSON *labels = tree_member(d, tree_member(d, tree, "metadata"), "labels");
-	const char *service = tree_text(d, labels, SERVICE_LABEL);
+	struct slice_parent parent = {kind, tree_text(d, labels, label), NULL};
 
 	if (!address_type_is_ours(d, tree))
 		return NULL;
-	if (!service || !*service) {
-		decoder_skip(d, "no label " SERVICE_LABEL);
+	if (!parent.service || !*parent.service) {
+		decoder_skip(d, kind == KIND_SLICE ? "no label " SERVICE_LABEL
+						   : "no label " DECODE_IMPORT_LABEL);
 		return NULL;
 	}
-	if (strlen(service) > NAME_LENGTH_MAX) {
-		decoder_refuse(d, "the label " SERVICE_LABEL " is too long");
+	if (strlen(parent.service) > NAME_LENGTH_MAX) {
+		decoder_refuse(d, "the label %s is too long", label);
 		return NULL;
 	}
-	return addresses_build(d, tree, id, service, slice_walk);
+	if (kind == KIND_IMPORT_SLICE) {
+		parent.cluster = tree_text(d, labels, CLUSTER_LABEL);
+		parent.cluster = parent.cluster ? parent.cluster : "";
+	}
+	return addresses_build(d, tree, id, &parent, slice_walk);
+}
+
+struct object *slice_build(struct decoder *d, const cJSON *tree, const struct identity *id)
+{
+	return labelled_build(d, tree, id, SERVICE_LABEL, KIND_SLICE);
+}
+
+struct object *import_slice_build(struct decoder *d, const cJSON *tree, const struct identity *id)
+{
+	return labelled_build(d, tree, id, DECODE_IMPORT_LABEL, KIND_IMPORT_SLICE);
 }
 
 struct object *endpoints_build(struct decoder *d, const cJSON *tree, const struct identity *id)
 {
 	const cJSON *annotations = tree_member(d, tree_member(d, tree, "metadata"), "annotations");
+	const struct slice_parent parent = {KIND_SLICE, id->name, NULL};
 
 	if (cJSON_GetObjectItemCaseSensitive(annotations, LEADER_ANNOTATION)) {
 		decoder_skip(d, "a lock of a leader election");
 		return NULL;
 	}
-	return addresses_build(d, tree, id, id->name, endpoints_walk);
+	return addresses_build(d, tree, id, &parent, endpoints_walk);
 }

@@ -12,6 +12,8 @@
 #define NAME_LENGTH_MAX 253
 
 struct object *slice_build(struct decoder *d, const cJSON *tree, const struct identity *id);
+/* A slice of an import: of the ServiceImport of its namespace that its label names. */
+struct object *import_slice_build(struct decoder *d, const cJSON *tree, const struct identity *id);
 struct object *endpoints_build(struct decoder *d, const cJSON *tree, const struct identity *id);
 
 #endif

@@ -455,3 +455,11 @@ void intake_abort(struct intake *intake)
 	intake->changed = true;
 	settle(intake);
 }
+
+void intake_none(struct intake *intake)
+{
+	intake_abort(intake);
+	if (!intake->stopped)
+		replace_end(intake, 0);
+	intake->completed = false;
+}

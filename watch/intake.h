@@ -74,6 +74,9 @@ enum outcome intake_bytes(struct intake *intake, const char *data, size_t len);
 /* The body has ended cleanly, says the transport. */
 enum outcome intake_end(struct intake *intake);
 
+/* There are no objects, because there is no such resource: a complete list of none. */
+void intake_none(struct intake *intake);
+
 /* The list under way, if there is one, has failed. */
 void intake_abort(struct intake *intake);
 

@@ -132,7 +132,8 @@ static int object_decode(struct reading *r, struct manifest_object *object, cons
 {
 	char why[DECODE_WHY_MAX] = "";
 	const enum object_kind kind = resource_table[object->resource].kind;
-	const struct decode_options options = {.trusted = true, .pod_names = r->filter->pod_names};
+	const struct decode_options options = {
+		.trusted = true, .pod_names = r->filter->pod_names, .zones = r->filter->zones};
 
 	switch (decode_tree(object->resource, tree, &options, &object->object, why)) {
 	case DECODE_OK:
@@ -245,6 +246,27 @@ drop:
 	return rc;
 }
 
+/* ---- slices of imports ---- */
+
+/* One document may be a slice of a Service and one of an import. */
+static int import_slice_take(struct reading *r, cJSON *tree)
+{
+	const cJSON *labels = cJSON_GetObjectItemCaseSensitive(metadata_of(tree), "labels");
+	struct manifest_object object = {
+		.resource = RESOURCE_IMPORT_SLICES, .file = r->file, .line = yaml_line(tree)};
+	int rc;
+
+	if (!(r->filter->kinds & KIND_BIT(KIND_IMPORT_SLICE)) ||
+		!string_of(labels, DECODE_IMPORT_LABEL))
+		return 0;
+	rc = namespace_default(tree);
+	if (rc < 0)
+		return rc;
+	object.hidden = is_hidden(r, KIND_IMPORT_SLICE, tree);
+	rc = object_decode(r, &object, tree);
+	return rc == 0 && object.object ? object_add(r, &object) : rc;
+}
+
 /* ---- documents ---- */
 
 static int resource_find(const char *api_version, const char *kind)
@@ -313,6 +335,10 @@ static int tree_take(struct reading *r, cJSON *tree, const char *list_version,
 	if (list_kind_len(kind) >= 0 && kind != inherited)
 		return list_take(r, tree, list_kind_len(kind));
 	found = resource_find(version, kind);
+	if (found == RESOURCE_SLICES)
+		rc = import_slice_take(r, tree);
+	if (rc < 0)
+		goto out;
 	if (found >= 0)
 		return resource_take(r, (enum resource)found, tree);
 	if (workloads_kind(version, kind))

@@ -33,7 +33,7 @@ struct manifests {
 	struct sink sink;
 	struct manifests_timing timing;
 	unsigned kinds;
-	bool pod_names;
+	bool pod_names, zones;
 	char **paths;                                   /* NULL-terminated */
 	struct selector *selector, *namespace_selector; /* NULL: none */
 	struct folder *folders;                         /* one per path */
@@ -117,9 +117,12 @@ static const char *label_get(void *user, const char *key)
 static bool labels_select(void *user, enum object_kind kind, const cJSON *labels)
 {
 	const struct manifests *m = user;
-	const struct selector *selector =
-		kind == KIND_NAMESPACE ? m->namespace_selector : m->selector;
+	const struct selector *selector = m->selector;
 
+	if (kind == KIND_NAMESPACE)
+		selector = m->namespace_selector;
+	else if (kind == KIND_IMPORT)
+		selector = NULL;
 	/* label_get() only reads. */
 	return !selector || selector_match(selector, label_get, (cJSON *)(uintptr_t)labels);
 }
@@ -131,6 +134,7 @@ static int set_read(struct manifests *m, struct manifest_error *error)
 	const struct manifest_filter filter = {
 		.kinds = m->kinds,
 		.pod_names = m->pod_names,
+		.zones = m->zones,
 		.selects = labels_select,
 		.user = m,
 	};
@@ -434,6 +438,7 @@ static int config_take(
 	}
 	m->kinds = config->kinds;
 	m->pod_names = config->endpoint_pod_names;
+	m->zones = config->endpoint_zones;
 	if (config->label_selector)
 		rc = selector_parse(config->label_selector, &m->selector, err, err_len);
 	if (rc == 0 && config->namespace_selector)

@@ -30,7 +30,7 @@ struct manifests_timing {
 	unsigned retry_ms; /* after the sink had no memory */
 };
 
-/* config: paths, kinds, the selectors and endpoint_pod_names count. timing NULL: 50, 2000 and 5000 ms.
+/* config: paths, kinds, the selectors and endpoint_* count. timing NULL: 50, 2000 and 5000 ms.
  * Everything is read once here: 0, or a negative errno with a message that names
  * the path and, for a file that does not parse, its line. The sink's ctx must
  * outlive the close callback. */

@@ -60,7 +60,7 @@ static bool groups_same(const struct endpoint_slice *a, const struct endpoint_sl
 	return true;
 }
 
-static bool hostnames_same(const char *const *a, const char *const *b, uint32_t count)
+static bool texts_same(const char *const *a, const char *const *b, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
 		if (!text_same(a ? a[i] : NULL, b ? b[i] : NULL))
@@ -79,11 +79,14 @@ static bool service_same(const struct service *a, const struct service *b)
 static bool slice_same(const struct endpoint_slice *a, const struct endpoint_slice *b)
 {
 	return a->v4_count == b->v4_count && a->v6_count == b->v6_count &&
-	       a->unready == b->unready && text_same(a->service, b->service) && groups_same(a, b) &&
+	       a->unready == b->unready && text_same(a->service, b->service) &&
+	       text_same(a->cluster, b->cluster) && groups_same(a, b) &&
 	       bytes_same(a->v4, b->v4, 4 * (size_t)a->v4_count) &&
 	       bytes_same(a->v6, b->v6, 16 * (size_t)a->v6_count) &&
-	       hostnames_same(a->v4_hostnames, b->v4_hostnames, a->v4_count) &&
-	       hostnames_same(a->v6_hostnames, b->v6_hostnames, a->v6_count);
+	       texts_same(a->v4_hostnames, b->v4_hostnames, a->v4_count) &&
+	       texts_same(a->v6_hostnames, b->v6_hostnames, a->v6_count) &&
+	       texts_same(a->v4_zones, b->v4_zones, a->v4_count) &&
+	       texts_same(a->v6_zones, b->v6_zones, a->v6_count);
 }
 
 static bool pod_same(const struct pod *a, const struct pod *b)
@@ -97,8 +100,10 @@ bool object_same(const struct object *a, const struct object *b)
 		return false;
 	switch ((enum object_kind)a->kind) {
 	case KIND_SERVICE:
+	case KIND_IMPORT:
 		return service_same((const struct service *)a, (const struct service *)b);
 	case KIND_SLICE:
+	case KIND_IMPORT_SLICE:
 		return slice_same(
 			(const struct endpoint_slice *)a, (const struct endpoint_slice *)b);
 	case KIND_POD:
@@ -117,6 +122,8 @@ const char *object_kind_name(enum object_kind kind)
 		[KIND_SERVICE] = "services",
 		[KIND_SLICE] = "endpointslices",
 		[KIND_POD] = "pods",
+		[KIND_IMPORT] = "serviceimports",
+		[KIND_IMPORT_SLICE] = "imported endpointslices",
 	};
 
 	return (unsigned)kind < KIND_COUNT ? names[kind] : "?";

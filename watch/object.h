@@ -22,6 +22,8 @@ enum object_kind {
 	KIND_SERVICE,
 	KIND_SLICE, /* EndpointSlice v1 or v1beta1, or a core Endpoints object */
 	KIND_POD,
+	KIND_IMPORT,       /* ServiceImport: a Service of a set of clusters */
+	KIND_IMPORT_SLICE, /* an EndpointSlice that another cluster of the set has filled */
 	KIND_COUNT
 };
 
@@ -56,6 +58,8 @@ enum service_type {
 	SERVICE_EXTERNAL_NAME
 };
 
+/* A ServiceImport has the same form (KIND_IMPORT): ClusterSetIP is CLUSTER_IP, and
+ * ips are the set's. */
 struct service {
 	struct object head;
 	uint8_t type; /* enum service_type */
@@ -89,10 +93,15 @@ struct slice_group {
  *	v4      10.1.0.1           10.1.0.2
  *	v6                         fd00::2
  *
+ * The arrays of topology zones are like those of hostnames, and NULL unless they are
+ * asked for (decode.h).
+ *
  * An object made from an identity (decode.h) has none. */
 struct endpoint_slice {
 	struct object head;
-	const char *service; /* the Service's name; never NULL or "" */
+	const char *service; /* the Service's name, or the import's; never NULL or "" */
+	const char *
+		cluster; /* IMPORT_SLICE: the source cluster's id as written, "": none; else NULL */
 	uint32_t v4_count;
 	uint32_t v6_count;
 	uint32_t unready; /* endpoints that were left out as not ready */
@@ -102,6 +111,8 @@ struct endpoint_slice {
 	const uint8_t *v6;
 	const char *const *v4_hostnames;
 	const char *const *v6_hostnames;
+	const char *const *v4_zones;
+	const char *const *v6_zones;
 };
 
 struct namespace
@@ -122,8 +133,9 @@ void object_free(struct object *object);
  * head.version and head.size equal. */
 bool object_same(const struct object *a, const struct object *b);
 
-/* "services", "endpointslices", "namespaces", "pods": the resource's name as
- * RBAC and messages spell it. */
+/* "services", "endpointslices", "namespaces", "pods", "serviceimports": the
+ * resource's name as RBAC and messages spell it; "imported endpointslices" where two
+ * kinds are the same resource. */
 const char *object_kind_name(enum object_kind kind);
 
 #endif

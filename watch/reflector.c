@@ -55,6 +55,7 @@ struct reflector {
 	/* the next list */
 	enum list_from from;
 	bool unpaged;
+	bool absent;                  /* an optional resource is not there: no objects */
 	enum outcome reason;          /* why there has to be one */
 	uint64_t stream_list_from_ms; /* no streamed list before this time */
 
@@ -81,6 +82,8 @@ static const enum resource first_resources[KIND_COUNT] = {
 	[KIND_SERVICE] = RESOURCE_SERVICES,
 	[KIND_SLICE] = RESOURCE_SLICES,
 	[KIND_POD] = RESOURCE_PODS,
+	[KIND_IMPORT] = RESOURCE_IMPORTS,
+	[KIND_IMPORT_SLICE] = RESOURCE_IMPORT_SLICES,
 };
 
 static void go(struct reflector *r, enum step_go where);
@@ -158,31 +161,20 @@ static void call_cancel(struct reflector *r)
 
 /* ---- telling ---- */
 
-static const char *verb_of(enum reflector_state state)
-{
-	switch (state) {
-	case REFLECTOR_DISCOVER:
-		return "get";
-	case REFLECTOR_LIST:
-		return "list";
-	default:
-		return "watch";
-	}
-}
-
 static void failure_tell(struct reflector *r, enum watch_event_type type, const char *detail)
 {
 	const int status = r->answer.status == 200 ? 0 : r->answer.status;
 
-	notice_failure(&r->notice, type, verb_of(r->state), status, detail);
+	notice_failure(&r->notice, type, step_verb(r->state), status, detail);
 }
 
 static void completed_tell(struct reflector *r)
 {
 	const bool first = !atomic_load_explicit(&r->synced, memory_order_relaxed);
 
+	r->absent = false;
 	atomic_store_explicit(&r->synced, true, memory_order_relaxed);
-	notice_completed(&r->notice, verb_of(r->state), first ? NULL : outcome_text(r->reason));
+	notice_completed(&r->notice, step_verb(r->state), first ? NULL : outcome_text(r->reason));
 }
 
 /* Which event a failure is; a transport's own failure says more than BROKEN. */
@@ -282,6 +274,35 @@ static void list_give_up(struct reflector *r, enum outcome outcome)
 		intake_abort(&r->intake);
 }
 
+/* A resource that a server may be without has no objects there: the kind is
+ * complete. It is looked for about once a minute, and nothing has failed. What has
+ * been there a moment ago is asked for once more before its objects go. */
+static void absent_take(struct reflector *r, const char *detail)
+{
+	const bool first = !r->absent;
+
+	r->reason = OUTCOME_MISSING;
+	r->unpaged = false;
+	if (r->state == REFLECTOR_WATCH) {
+		r->from = LIST_LATEST;
+		go(r, GO_SYNC);
+		return;
+	}
+	r->absent = true;
+	if (first)
+		intake_none(&r->intake);
+	if (is_closed(r))
+		return;
+	atomic_store_explicit(&r->synced, true, memory_order_relaxed);
+	atomic_store_explicit(&r->forbidden, false, memory_order_relaxed);
+	if (first)
+		failure_tell(r, WATCH_API_MISSING, detail);
+	if (is_closed(r))
+		return;
+	r->from = LIST_CACHED;
+	wait_begin(r, GO_SYNC, PAUSE_POLL);
+}
+
 static void step_take(struct reflector *r, const struct step *step, enum outcome outcome)
 {
 	result_note(r, outcome);
@@ -304,6 +325,10 @@ static void finish_as(
 	list_give_up(r, outcome);
 	if (is_closed(r))
 		return;
+	if (outcome == OUTCOME_MISSING && resource_table[r->resource].optional) {
+		absent_take(r, detail && *detail ? detail : outcome_text(outcome));
+		return;
+	}
 	if (!step.quiet)
 		failure_tell(r, failure_type(outcome, result),
 			detail && *detail ? detail : outcome_text(outcome));
@@ -513,10 +538,12 @@ static const struct transport_handler handler = {
 
 static struct target target_of(const struct reflector *r)
 {
+	const struct resource_info *resource = &resource_table[r->resource];
+
 	return (struct target){
-		.path = resource_table[r->resource].path,
-		.label_selector = r->label_selector,
-		.field_selector = resource_table[r->resource].field_selector,
+		.path = resource->path,
+		.label_selectors = {resource->label_selector, r->label_selector},
+		.field_selector = resource->field_selector,
 	};
 }
 
@@ -699,7 +726,7 @@ int reflector_new(struct transport *transport, const struct sink *sink,
 	r->intake.sink = &r->sink;
 	r->intake.source = r->source;
 	r->intake.resource = r->resource;
-	r->intake.options.pod_names = config->pod_names;
+	r->intake.options = config->options;
 	r->notice = (struct notice){.sink = &r->sink, .kind = r->kind, .source = r->source};
 	if (intake_init(&r->intake, config->limits) < 0)
 		goto fail;

@@ -16,6 +16,7 @@
  * transport's, which all reflectors share), but has to be told of the latter.
  */
 
+#include "decode.h"
 #include "frames.h"
 #include "sink.h"
 #include "transport.h"
@@ -27,7 +28,7 @@ struct reflector;
 struct reflector_config {
 	enum object_kind kind;
 	const char *label_selector;         /* NULL or "": none; already checked */
-	bool pod_names;                     /* of struct decode_options */
+	struct decode_options options;      /* how its objects are read */
 	const char *source;                 /* for messages; NULL: none */
 	const struct frames_limits *limits; /* NULL: the usual ones */
 };

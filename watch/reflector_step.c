@@ -160,6 +160,18 @@ struct step reflector_step(enum reflector_state state, enum outcome outcome, boo
 	return (struct step){.go = GO_SYNC, .pause = PAUSE_BACKOFF, .from = FROM_LATEST};
 }
 
+const char *step_verb(enum reflector_state state)
+{
+	switch (state) {
+	case REFLECTOR_DISCOVER:
+		return "get";
+	case REFLECTOR_LIST:
+		return "list";
+	default:
+		return "watch";
+	}
+}
+
 const char *outcome_text(enum outcome outcome)
 {
 	static const char *const texts[OUTCOMES] = {

@@ -78,6 +78,9 @@ struct step {
 /* again: the same outcome as the last time in this state, with no success since. */
 struct step reflector_step(enum reflector_state state, enum outcome outcome, bool again);
 
+/* What a call in this state asks for, as RBAC has it: "get", "list", "watch". */
+const char *step_verb(enum reflector_state state);
+
 /* In words, for "listed again: ..." and for outcomes that carry no text. */
 const char *outcome_text(enum outcome outcome);
 

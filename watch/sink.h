@@ -32,7 +32,8 @@ enum watch_event_type {
 	WATCH_UNAUTHORIZED,   /* 401 */
 	WATCH_FORBIDDEN,      /* 403; verb and kind say what RBAC must grant */
 	WATCH_FAILED,         /* any other failed list or watch; status, detail */
-	WATCH_API_MISSING,    /* 404 on the collection */
+	WATCH_API_MISSING,    /* 404 on the collection; of a resource that may be missing
+				 (ServiceImports) it is told once, and the kind is complete */
 	WATCH_OBJECT_REFUSED, /* one object could not be used; ns, name, detail */
 	WATCH_CREDENTIALS,    /* token, CA, exec plugin: could not be read; detail */
 	WATCH_FILE_REFUSED,   /* manifests: file, line, detail; the old set stays */

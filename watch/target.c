@@ -82,9 +82,25 @@ static struct text target_begin(const struct target *target)
 	return text;
 }
 
+/* A comma between selectors is "and". */
+static void selectors_add(struct text *text, const struct target *target)
+{
+	const char *first = target->label_selectors[0], *second = target->label_selectors[1];
+
+	if (!first || !*first) {
+		named_add(text, "labelSelector=", second);
+		return;
+	}
+	named_add(text, "labelSelector=", first);
+	if (!second || !*second)
+		return;
+	escaped_add(text, ",");
+	escaped_add(text, second);
+}
+
 static char *target_end(struct text *text, const struct target *target)
 {
-	named_add(text, "labelSelector=", target->label_selector);
+	selectors_add(text, target);
 	named_add(text, "fieldSelector=", target->field_selector);
 	if (!text->failed)
 		return text->bytes;

@@ -19,7 +19,7 @@ enum list_from {
 
 struct target {
 	const char *path;
-	const char *label_selector; /* NULL or "": none */
+	const char *label_selectors[2]; /* both have to match; NULL or "": none */
 	const char *field_selector;
 };
 

@@ -109,14 +109,22 @@ static void api_event(void *user, const struct watch_event *event)
 	}
 }
 
+/* Nothing selects among ServiceImports: their labels are the set's. */
+static const char *selector_of(const struct watch_config *config, enum object_kind kind)
+{
+	if (kind == KIND_NAMESPACE)
+		return config->namespace_selector;
+	return kind == KIND_IMPORT ? NULL : config->label_selector;
+}
+
 static int reflectors_make(struct watch *watch, const struct watch_config *config)
 {
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
 		const struct reflector_config one = {
 			.kind = (enum object_kind)kind,
-			.label_selector = kind == KIND_NAMESPACE ? config->namespace_selector
-								 : config->label_selector,
-			.pod_names = config->endpoint_pod_names,
+			.label_selector = selector_of(config, (enum object_kind)kind),
+			.options = {.pod_names = config->endpoint_pod_names,
+				.zones = config->endpoint_zones},
 			.source = access_url(watch->access),
 		};
 		int rc;

@@ -36,9 +36,11 @@ struct watch_peers {
 struct watch_config {
 	enum watch_source source;
 	unsigned kinds;                 /* KIND_BITs to keep */
-	const char *label_selector;     /* for services, slices and pods; NULL: all */
+	const char *label_selector;     /* for services, slices (imported ones too) and pods;
+					 * NULL: all */
 	const char *namespace_selector; /* for namespaces; NULL: all */
 	bool endpoint_pod_names;        /* an endpoint's hostname, if it has none: its Pod's name */
+	bool endpoint_zones;            /* keep the topology zones of endpoints */
 	const char *user_agent;         /* "Binnacle/0.1.0 (linux/amd64)" */
 	const char *endpoint;           /* WATCH_ENDPOINT */
 	const char *tls_cert, *tls_key, *tls_ca; /* WATCH_ENDPOINT; NULL: none */

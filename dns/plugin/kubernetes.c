@@ -159,6 +159,8 @@ static int kubernetes_setup(
 	config = (struct cluster_config){
 		.zones = kubernetes->options.zones,
 		.zone_count = kubernetes->options.zone_count,
+		.clusterset_zones = kubernetes->options.multicluster_zones,
+		.clusterset_count = kubernetes->options.multicluster_count,
 		.ttl_s = kubernetes->options.ttl_s,
 		.negative_ttl_s = kubernetes->options.negative_ttl_s,
 		.pods = kubernetes->options.pods,
@@ -166,6 +168,7 @@ static int kubernetes_setup(
 		.own = own,
 		.own_count = own_addresses(own),
 		.namespaces_selected = kubernetes->options.namespace_labels != NULL,
+		.zonal = kubernetes->options.zonal,
 		.no_endpoints = kubernetes->options.no_endpoints,
 		.ignore_empty = kubernetes->options.ignore_empty,
 	};
@@ -193,6 +196,9 @@ static unsigned kinds_of(const struct kubernetes_options *options)
 		kinds |= KIND_BIT(KIND_SLICE);
 	if (options->pods == CLUSTER_PODS_VERIFIED)
 		kinds |= KIND_BIT(KIND_POD);
+	/* noendpoints or not, as in CoreDNS */
+	if (options->multicluster_count)
+		kinds |= KIND_BIT(KIND_IMPORT) | KIND_BIT(KIND_IMPORT_SLICE);
 	return kinds;
 }
 
@@ -209,6 +215,7 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.label_selector = options->labels,
 		.namespace_selector = options->namespace_labels,
 		.endpoint_pod_names = options->endpoint_pod_names,
+		.endpoint_zones = options->zonal,
 		.user_agent = agent,
 		.endpoint = options->endpoint,
 		.tls_cert = options->tls_cert,

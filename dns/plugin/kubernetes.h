@@ -18,6 +18,8 @@ struct kubernetes_options {
 	uint32_t ttl_s;
 	uint32_t negative_ttl_s; /* of NXDOMAIN and NODATA */
 	enum cluster_pods pods;
+	struct name *multicluster_zones; /* of the zones: those of a set of clusters */
+	size_t multicluster_count;
 	char **namespaces; /* NULL-terminated; NULL: all */
 	bool fallthrough;
 	struct name *fallthrough_zones; /* none: every zone */
@@ -28,7 +30,7 @@ struct kubernetes_options {
 	char *labels, *namespace_labels;
 	char **manifests;                         /* NULL-terminated */
 	bool manifests_given, negative_ttl_given; /* in the Corefile */
-	bool endpoint_pod_names, no_endpoints, ignore_empty;
+	bool endpoint_pod_names, no_endpoints, ignore_empty, zonal;
 	int64_t startup_timeout_ms;
 };
 

@@ -31,7 +31,15 @@ static bool is_worth_telling(const struct watch_event *event, bool complete)
 
 static const char *group_of(enum object_kind kind)
 {
-	return kind == KIND_SLICE ? "discovery.k8s.io" : "\"\" (core)";
+	if (kind == KIND_IMPORT)
+		return "multicluster.x-k8s.io";
+	return kind == KIND_SLICE || kind == KIND_IMPORT_SLICE ? "discovery.k8s.io" : "\"\" (core)";
+}
+
+/* As RBAC spells it. */
+static const char *resource_of(enum object_kind kind)
+{
+	return object_kind_name(kind == KIND_IMPORT_SLICE ? KIND_SLICE : kind);
 }
 
 static const char *names_of(enum object_kind kind)
@@ -41,6 +49,10 @@ static const char *names_of(enum object_kind kind)
 		return "headless Services and endpoints";
 	case KIND_POD:
 		return "pods";
+	case KIND_IMPORT:
+		return "imported Services";
+	case KIND_IMPORT_SLICE:
+		return "headless imported Services and their endpoints";
 	case KIND_NAMESPACE:
 	case KIND_SERVICE:
 	case KIND_COUNT:
@@ -141,9 +153,17 @@ void kubernetes_event_log(const struct watch_event *event, bool complete)
 			"group %s in this ServiceAccount's ClusterRole; until then names of %s "
 			"that "
 			"were never complete get SERVFAIL and /ready says no",
-			verb, kind, detail, kind, group_of(event->kind), names_of(event->kind));
+			verb, kind, detail, resource_of(event->kind), group_of(event->kind),
+			names_of(event->kind));
 		break;
 	case WATCH_API_MISSING:
+		if (event->kind == KIND_IMPORT) {
+			log_write(LOG_INFO, NAME,
+				"the API server does not serve serviceimports "
+				"(multicluster.x-k8s.io): nothing is imported; looking for them "
+				"about once a minute");
+			break;
+		}
 		log_write(LOG_WARNING, NAME, "the API server does not serve %s: %s; asking again",
 			kind, detail);
 		break;

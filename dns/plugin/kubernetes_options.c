@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of `kubernetes`, a table row each. Those that CoreDNS has and this
- * version has not are known by name, so that the message can say so. */
+/* The options of `kubernetes`, a table row each. */
 
 #include "kubernetes.h"
 
@@ -18,8 +17,6 @@ struct option {
 	int (*read)(
 		struct kubernetes_options *options, const struct corefile_line *line, char *err);
 };
-
-static const char *const options_absent[] = {"multicluster", "zonal", NULL};
 
 /* CoreDNS had them once; old Corefiles still do. */
 static const struct {
@@ -185,6 +182,15 @@ static int read_noendpoints(
 	return 0;
 }
 
+static int read_zonal(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	(void)line;
+	(void)err;
+	options->zonal = true;
+	return 0;
+}
+
 /* A bare `ignore` is passed over, as in CoreDNS. */
 static int read_ignore(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
@@ -249,6 +255,18 @@ static int read_fallthrough(
 	options->fallthrough = true;
 	for (size_t i = 1; i < line->token_count && rc == 0; i++)
 		rc = zones_add(&options->fallthrough_zones, &options->fallthrough_count,
+			&line->tokens[i], err);
+	return rc;
+}
+
+/* Without zones it says nothing, as in CoreDNS. */
+static int read_multicluster(
+	struct kubernetes_options *options, const struct corefile_line *line, char *err)
+{
+	int rc = 0;
+
+	for (size_t i = 1; i < line->token_count && rc == 0; i++)
+		rc = zones_add(&options->multicluster_zones, &options->multicluster_count,
 			&line->tokens[i], err);
 	return rc;
 }
@@ -322,6 +340,7 @@ static const struct option option_table[] = {
 	{"kubeconfig", 1, 2, "kubeconfig FILE [CONTEXT]", read_kubeconfig},
 	{"labels", 1, 64, "labels SELECTOR", read_labels},
 	{"manifests", 1, 64, "manifests PATH...", read_manifests},
+	{"multicluster", 0, 64, "multicluster [ZONE...]", read_multicluster},
 	{"namespace_labels", 1, 64, "namespace_labels SELECTOR", read_namespace_labels},
 	{"namespaces", 1, 1024, "namespaces NAMESPACE...", read_namespaces},
 	{"negative_ttl", 1, 1, "negative_ttl SECONDS", read_negative_ttl},
@@ -330,6 +349,7 @@ static const struct option option_table[] = {
 	{"startup_timeout", 1, 1, "startup_timeout DURATION", read_startup_timeout},
 	{"tls", 3, 3, "tls CERT KEY CACERT", read_tls},
 	{"ttl", 1, 1, "ttl SECONDS", read_ttl},
+	{"zonal", 0, 0, "zonal", read_zonal},
 };
 #define OPTION_COUNT (sizeof option_table / sizeof *option_table)
 
@@ -338,13 +358,6 @@ static int option_refuse(const struct corefile_token *name, char *err)
 	const char *known[OPTION_COUNT + 1] = {NULL};
 	const char *nearest;
 
-	for (size_t i = 0; options_absent[i]; i++) {
-		if (strcmp(options_absent[i], name->text) == 0)
-			return corefile_error(err, name,
-				"kubernetes: Binnacle does not have the option '%s' yet; take the "
-				"line out to start without it",
-				name->text);
-	}
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		known[i] = option_table[i].name;
 	nearest = corefile_nearest(name->text, known);
@@ -425,6 +438,37 @@ static int zones_read(const struct plugin_site *site, struct kubernetes_options 
 		"'kubernetes cluster.local in-addr.arpa ip6.arpa'");
 }
 
+static bool zone_is_ours(const struct kubernetes_options *options, const struct name *zone)
+{
+	for (size_t i = 0; i < options->zone_count; i++) {
+		if (name_equal(options->zones[i].wire, zone->wire))
+			return true;
+	}
+	return false;
+}
+
+static int multicluster_check(
+	const struct kubernetes_options *options, const struct corefile_token *at, char *err)
+{
+	for (size_t i = 0; i < options->multicluster_count; i++) {
+		const struct name *zone = &options->multicluster_zones[i];
+		char text[NAME_TEXT_MAX];
+
+		name_to_text(zone->wire, text, sizeof text);
+		if (zone_is_reverse(zone))
+			return corefile_error(err, at,
+				"kubernetes: multicluster: %s is a reverse zone; imports have "
+				"names only",
+				text);
+		if (!zone_is_ours(options, zone))
+			return corefile_error(err, at,
+				"kubernetes: multicluster: %s is not among the zones of this "
+				"directive; write for example 'kubernetes cluster.local %s'",
+				text, text);
+	}
+	return 0;
+}
+
 static int contradictions_refuse(
 	const struct kubernetes_options *options, const struct corefile_token *at, char *err)
 {
@@ -438,6 +482,10 @@ static int contradictions_refuse(
 		return corefile_error(err, at,
 			"kubernetes: 'namespaces' and 'namespace_labels' exclude each other; take "
 			"one of them out");
+	if (options->no_endpoints && options->zonal)
+		return corefile_error(err, at,
+			"kubernetes: without endpoints no topology zone has any; take out either "
+			"'noendpoints' or 'zonal'");
 	if (options->no_endpoints && options->ignore_empty)
 		return corefile_error(err, at,
 			"kubernetes: without endpoints every Service is empty; take out either "
@@ -475,6 +523,8 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 	if (rc == 0)
 		rc = kubernetes_environment_read(&options, err);
 	if (rc == 0)
+		rc = multicluster_check(&options, &line->tokens[0], err);
+	if (rc == 0)
 		rc = contradictions_refuse(&options, &line->tokens[0], err);
 	options.source = source_choose(&options);
 	if (options.negative_ttl_s > options.ttl_s)
@@ -491,6 +541,7 @@ void kubernetes_options_free(struct kubernetes_options *options)
 {
 	free(options->zones);
 	free(options->fallthrough_zones);
+	free(options->multicluster_zones);
 	strings_free(options->namespaces);
 	strings_free(options->manifests);
 	free(options->endpoint);

@@ -25,8 +25,15 @@ NOT_SEEN = {
     "classes other than IN": "these Corefiles have neither forward nor chaos: both refuse",
     "TCP questions on one connection": "replies are compared, not their order in time",
     "API server away": "the API server stays",
-    "`/metrics`, `reload`, `forward`, `cache` and other plugins, `multicluster`, `zonal` of `kubernetes`":
-        "an option set that is refused is reported as such",
+    "`/metrics`, `reload`, `forward`, `cache` and other plugins": "a Corefile that has them is refused",
+    "`multicluster` where the CRD of ServiceImports is not there": "no option set has multicluster yet",
+    "endpoints of an import of type ClusterSetIP, per cluster": "the same",
+    "a cluster id that is no label (or none)": "the same",
+    "letters of a cluster id in the targets of SRV": "the same",
+    "NS of a zone of `multicluster`": "the same",
+    "`namespace_labels` and ServiceImports": "the same",
+    "a zone below one of `multicluster` that is not named there": "the same",
+    "`zonal`, an endpoint that slices put into two zones": "no such endpoints are made",
     "ExternalName that is an IP address": "the replies are the same",
     "addresses that today's API server refuses (loopback, link-local, multicast, unspecified, broadcast, v4-mapped)":
         "a real API server refuses them",

@@ -4,6 +4,8 @@
  * wire code, and ldns, which shares no code with them, reads the replies.
  *
  *	zone cluster.local             a zone of the directive (before anything else)
+ *	clusterset clusterset.local    ... and this zone is answered from imports
+ *	zonal                          names of topology zones
  *	ttl 30
  *	namespaces shop billing        only these
  *	pods verified                  or insecure
@@ -57,6 +59,9 @@ struct scenario {
 	unsigned failures, checks;
 	struct name zones[8];
 	size_t zone_count;
+	struct name sets[8];
+	size_t set_count;
+	bool zonal;
 	uint32_t ttl_s;
 	char *namespaces[16];
 	size_t namespace_count;
@@ -105,6 +110,9 @@ static void cluster_need(struct scenario *s)
 	struct cluster_config config = {
 		.zones = s->zones,
 		.zone_count = s->zone_count,
+		.clusterset_zones = s->sets,
+		.clusterset_count = s->set_count,
+		.zonal = s->zonal,
 		.ttl_s = s->ttl_s,
 		.negative_ttl_s = s->ttl_s < 5 ? s->ttl_s : 5,
 		.namespaces = s->namespace_count ? (const char *const *)s->namespaces : NULL,
@@ -132,6 +140,8 @@ static enum resource resource_of(struct scenario *s, const char *text)
 		{"slicesv1beta1", RESOURCE_SLICES_V1BETA1},
 		{"endpoints", RESOURCE_ENDPOINTS},
 		{"pods", RESOURCE_PODS},
+		{"imports", RESOURCE_IMPORTS},
+		{"importslices", RESOURCE_IMPORT_SLICES},
 	};
 
 	for (size_t i = 0; text && i < sizeof names / sizeof *names; i++) {
@@ -152,6 +162,18 @@ static void do_zone(struct scenario *s, char *rest)
 	if (!text || name_from_text(text, strlen(text), zone) < 0)
 		die(s, "zone NAME");
 	name_lower(zone->wire, zone->wire, zone->len);
+}
+
+static void do_clusterset(struct scenario *s, char *rest)
+{
+	do_zone(s, rest);
+	s->sets[s->set_count++] = s->zones[s->zone_count - 1];
+}
+
+static void do_zonal(struct scenario *s, char *rest)
+{
+	(void)rest;
+	s->zonal = true;
 }
 
 static void do_ttl(struct scenario *s, char *rest)
@@ -212,9 +234,10 @@ static void do_put(struct scenario *s, char *rest)
 	enum resource resource = resource_of(s, word(&rest));
 	struct object *object = NULL;
 	char why[DECODE_WHY_MAX] = "";
+	const struct decode_options options = {.zones = s->zonal};
 
 	cluster_need(s);
-	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) != DECODE_OK)
+	if (decode_object(resource, rest, strlen(rest), &options, &object, why) != DECODE_OK)
 		die(s, why[0] ? why : "not an object");
 	if (s->sink.upsert(s->sink.ctx, object) < 0)
 		die(s, "upsert failed");
@@ -488,6 +511,8 @@ static const struct {
 	void (*run)(struct scenario *s, char *rest);
 } commands[] = {
 	{"zone", false, do_zone},
+	{"clusterset", false, do_clusterset},
+	{"zonal", false, do_zonal},
 	{"ttl", false, do_ttl},
 	{"namespaces", false, do_namespaces},
 	{"pods", false, do_pods},

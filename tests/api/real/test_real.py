@@ -28,6 +28,7 @@ from server import Server, kubeconfig_options  # noqa: E402
 
 EVENT_S = 2.0    # a written object is answered within
 RETURN_S = 2.0   # a new object after the API server is back
+POLL_S = 75.0     # an API that was not there is looked for about once a minute
 BACKOFF_S = 90.0  # after refusals (401, 403) the pause may have grown to a minute
 
 
@@ -442,6 +443,65 @@ def many_at_once(w):
         expect(server, domain(one["metadata"]["name"], ns), "A", gone, "burst deleted")
 
 
+# -- sets of clusters -------------------------------------------------------
+SET_ZONES = "cluster.local clusterset.local in-addr.arpa ip6.arpa"
+
+
+def imported(name, ns):
+    return "%s.%s.svc.clusterset.local." % (name, ns)
+
+
+def multicluster(w):
+    """The CRD is not there, comes, is used, and goes."""
+    w.binnacle_only()
+    ns = w.namespace()
+    definition = kube.import_definition()
+    made = w.api.create(kube.service(ns, "web"))
+    w.rig.grant(kube.DNS_RULES + [kube.IMPORT_RULE])
+    time.sleep(0.5)  # the API server's own caches of RBAC
+    try:
+        server = w.server("multicluster clusterset.local", zones=SET_ZONES)
+        expect(server, imported("web", ns), "A", gone, "no CRD")
+        expect(server, domain("web", ns), "A", has(made["spec"]["clusterIP"]), "the cluster's own Service")
+        check(" WARNING " not in server.log() and "ERROR" not in server.log(), "noise:\n" + server.log())
+        w.api.create(definition)
+        wait_served(w, kube.IMPORTS + "/serviceimports", 200)
+        first = w.api.create(kube.service_import(ns, "web", "10.42.0.1", "fd00:42::1"))
+        took = expect(server, imported("web", ns), "A", has("10.42.0.1"), "the CRD has come", POLL_S)
+        print("    first import answered %.0f s after it was made" % took)
+        expect(server, imported("web", ns), "AAAA", has("fd00:42::1"), "IPv6 of it")
+        expect(server, domain("web", ns), "A", has(made["spec"]["clusterIP"]), "the cluster's own Service")
+        w.api.create(kube.service_import(ns, "db"))
+        expect(server, imported("db", ns), "A", gone, "headless without endpoints")
+        w.api.create(kube.import_slice(ns, "db-east", "db", "east", [kube.endpoint("10.244.7.1", hostname="a")]))
+        west = w.api.create(kube.import_slice(ns, "db-west", "db", "west", [
+            kube.endpoint("10.244.7.1", hostname="a"), kube.endpoint("10.244.7.2")]))
+        expect(server, imported("db", ns), "A", has("10.244.7.1", "10.244.7.2"), "of both clusters")
+        expect(server, "a.west." + imported("db", ns), "A", has("10.244.7.1"), "endpoint of a cluster")
+        expect(server, "10-244-7-2.west." + imported("db", ns), "A", has("10.244.7.2"), "endpoint without hostname")
+        expect(server, "a." + domain("db", ns), "A", gone, "not of the cluster itself")
+        w.api.delete(west)
+        expect(server, imported("db", ns), "A", has("10.244.7.1"), "slice deleted")
+        w.api.patch(first, {"spec": {"ips": ["10.42.0.2"]}})
+        expect(server, imported("web", ns), "A", has("10.42.0.2"), "import changed")
+        late = w.server("multicluster clusterset.local", "labels nobody=has", zones=SET_ZONES)
+        expect(late, imported("web", ns), "A", has("10.42.0.2"), "the CRD is there from the start")
+        expect(late, imported("db", ns), "A", gone, "slices are selected by labels")
+        w.api.delete(definition)
+        expect(server, imported("web", ns), "A", gone, "the CRD is gone", 10)
+        expect(server, domain("web", ns), "A", has(made["spec"]["clusterIP"]), "the cluster's own Service")
+    finally:
+        w.api.raw("DELETE", kube.object_path(definition))
+        w.rig.grant()
+
+
+def wait_served(w, path, status, timeout_s=20):
+    end = time.monotonic() + timeout_s
+    while w.api.raw("GET", path)[0] != status:
+        check(time.monotonic() < end, "%s is not served" % path)
+        time.sleep(0.1)
+
+
 # -- access ----------------------------------------------------------------
 def client_certificate(w):
     ns = w.namespace()
@@ -697,7 +757,8 @@ def lists_of_several_pages(w):
 
 OBJECTS = [cluster_ip_service, node_port_and_load_balancer, external_name, dual_stack, headless, ports_and_addresses, readiness,
            slice_before_service, selectorless_cluster_ip, odd_slices, namespace_comes_and_goes, labels_option,
-           namespaces_option, pods_insecure, pods_verified, pods_need_a_permission, kubectl_and_dig, many_at_once]
+           namespaces_option, pods_insecure, pods_verified, pods_need_a_permission, kubectl_and_dig, many_at_once,
+           multicluster]
 ACCESS = [client_certificate, inside_a_pod, wrong_authority, refused_token, api_server_away_at_the_start,
           missing_permission]
 FAULTS = [stream_lists_are_used, connection_cut_shortly, api_server_stopped, api_server_killed, revoked_token]

@@ -8,6 +8,7 @@ import json
 import ssl
 
 SLICES = "/apis/discovery.k8s.io/v1"
+IMPORTS = "/apis/multicluster.x-k8s.io/v1alpha1"
 
 
 class ApiError(Exception):
@@ -103,6 +104,8 @@ PLURALS = {
     "Pod": ("/api/v1", "pods"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
     "EndpointSlice": (SLICES, "endpointslices"),
+    "ServiceImport": (IMPORTS, "serviceimports"),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
     "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
 }
@@ -178,6 +181,43 @@ def endpoint_slice(ns, name, of_service, endpoints, family="IPv4", labels=None):
         "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
     }
 
+
+def import_definition():
+    """The CRD of ServiceImports, as little of it as there can be."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "serviceimports.multicluster.x-k8s.io",
+                     "annotations": {"api-approved.kubernetes.io": "unapproved, a test"}},
+        "spec": {
+            "group": "multicluster.x-k8s.io",
+            "scope": "Namespaced",
+            "names": {"plural": "serviceimports", "singular": "serviceimport", "kind": "ServiceImport"},
+            "versions": [{"name": "v1alpha1", "served": True, "storage": True, "schema": {
+                "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}],
+        },
+    }
+
+
+def service_import(ns, name, *ips):
+    """Headless without addresses."""
+    return {
+        "apiVersion": "multicluster.x-k8s.io/v1alpha1",
+        "kind": "ServiceImport",
+        "metadata": {"namespace": ns, "name": name},
+        "spec": {"type": "ClusterSetIP" if ips else "Headless", "ips": list(ips),
+                 "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]},
+    }
+
+
+def import_slice(ns, name, of_import, cluster, endpoints):
+    thing = endpoint_slice(ns, name, of_import, endpoints)
+    thing["metadata"]["labels"] = {"multicluster.kubernetes.io/service-name": of_import,
+                                   "multicluster.kubernetes.io/source-cluster": cluster}
+    return thing
+
+
+IMPORT_RULE = {"apiGroups": ["multicluster.x-k8s.io"], "resources": ["serviceimports"], "verbs": ["list", "watch"]}
 
 DNS_RULES = [
     {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], "verbs": ["list", "watch"]},

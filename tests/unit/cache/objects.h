@@ -10,6 +10,9 @@
  *	make_slice("shop", "web-1", "web", 9, "10.1.0.1 10.1.0.2=web-0 fd00::1")
  *	make_namespace("shop", 3)
  *	make_pod("shop", "web-0", 4, "10.1.0.1 fd00::1")
+ *	make_zoned_slice("shop", "web-1", "web", 9, "10.1.0.1@a 10.1.0.2=web-0@b 10.1.0.3")
+ *	make_import("shop", "db", 7, SERVICE_HEADLESS, "")
+ *	make_import_slice("shop", "db-east", "db", "east", 9, "10.1.0.1=a")
  *	make_service_ports(..., "80:http:TCP 53:dns:UDP 9090::TCP -1:odd:TCP")
  */
 
@@ -196,6 +199,72 @@ static inline struct object *make_slice_ports(const char *ns, const char *name, 
 	slice->group_count = 1;
 	slice->head.size = (uint32_t)arena.cap;
 	return &slice->head;
+}
+
+/* One at a time: the zones are static. */
+static inline struct object *make_zoned_slice(const char *ns, const char *name, const char *service,
+	uint64_t version, const char *endpoints)
+{
+	static const char *v4[64], *v6[64];
+	static char texts[4096];
+	char *plain = calloc(1, strlen(endpoints) + 2), *copy = strdup(endpoints), *state = NULL;
+	size_t n4 = 0, n6 = 0, used = 0;
+	struct object *object;
+
+	for (char *t = strtok_r(copy, " ", &state); t; t = strtok_r(NULL, " ", &state)) {
+		char *zone = strchr(t, '@');
+		const char *kept = NULL;
+
+		if (zone) {
+			*zone++ = '\0';
+			kept = strcpy(texts + used, zone);
+			used += strlen(zone) + 1;
+		}
+		if (strchr(t, ':'))
+			v6[n6++] = kept;
+		else
+			v4[n4++] = kept;
+		strcat(strcat(plain, " "), t);
+	}
+	object = make_slice_ports(ns, name, service, version, plain, "80:http:TCP");
+	((struct endpoint_slice *)(void *)object)->v4_zones = v4;
+	((struct endpoint_slice *)(void *)object)->v6_zones = v6;
+	free(plain);
+	free(copy);
+	return object;
+}
+
+static inline struct object *make_import_ports(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what, const char *ports)
+{
+	struct object *object = make_service_ports(ns, name, version, type, what, ports);
+
+	object->kind = KIND_IMPORT;
+	return object;
+}
+
+static inline struct object *make_import(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what)
+{
+	return make_import_ports(ns, name, version, type, what, "");
+}
+
+/* cluster must outlive it. */
+static inline struct object *make_import_slice_ports(const char *ns, const char *name,
+	const char *service, const char *cluster, uint64_t version, const char *endpoints,
+	const char *ports)
+{
+	struct object *object = make_slice_ports(ns, name, service, version, endpoints, ports);
+
+	object->kind = KIND_IMPORT_SLICE;
+	((struct endpoint_slice *)(void *)object)->cluster = cluster;
+	return object;
+}
+
+static inline struct object *make_import_slice(const char *ns, const char *name,
+	const char *service, const char *cluster, uint64_t version, const char *endpoints)
+{
+	return make_import_slice_ports(ns, name, service, cluster, version, endpoints, "");
 }
 
 static inline struct object *make_slice(const char *ns, const char *name, const char *service,

@@ -10,6 +10,8 @@
  * A star ends the part of an endpoint set that has no hostnames. Groups of ports
  * are divided by a bar; behind "of" stands which one each endpoint has. */
 
+#include <assert.h>
+
 #include "cache/endpoints.h"
 #include "cache/rule.h"
 #include "objects.h"
@@ -94,8 +96,11 @@ static inline void rules_add_hosts(struct rules_fixture *f, const struct entry *
 		char addr[INET6_ADDRSTRLEN], text[200];
 
 		inet_ntop(at.family == 4 ? AF_INET : AF_INET6, at.addr, addr, sizeof addr);
-		snprintf(text, sizeof text, "%s %.*s=%s", i ? "" : " HOSTS", at.label[0],
-			(const char *)at.label + 1, addr);
+		assert(at.label_len == 1 + at.label[0] || endpoints.hosts->clusters_at);
+		snprintf(text, sizeof text, "%s %.*s%s%.*s=%s", i ? "" : " HOSTS", at.label[0],
+			(const char *)at.label + 1, endpoints.hosts->clusters_at ? "." : "",
+			at.label_len - at.label[0] - 1 - (endpoints.hosts->clusters_at ? 1 : 0),
+			(const char *)at.label + at.label[0] + 2, addr);
 		rules_add(f, text);
 	}
 }

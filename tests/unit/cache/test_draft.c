@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,8 +145,8 @@ static bool is(const struct draft_item *item, const char *host, uint8_t first)
 
 static void sorts(void **state)
 {
-	struct draft_item items[] = {
-		{"A", 6, {1}, 0}, {"b", 4, {2}, 0}, {NULL, 4, {2}, 0}, {"B", 4, {1}, 0}};
+	struct draft_item items[] = {{"A", NULL, 6, {1}, 0}, {"b", NULL, 4, {2}, 0},
+		{NULL, NULL, 4, {2}, 0}, {"B", NULL, 4, {1}, 0}};
 
 	(void)state;
 	draft_sort_by_address(items, 4);
@@ -162,6 +163,60 @@ static void sorts(void **state)
 	assert_true(is(&items[3], "c", 2));
 }
 
+static void sorts_by_cluster(void **state)
+{
+	struct draft_item items[] = {{"a", "west", 4, {1}, 0}, {"a", "East", 4, {3}, 0},
+		{"a", "east", 4, {2}, 0}, {"A", NULL, 4, {4}, 0}};
+
+	(void)state;
+	draft_sort_by_host(items, 4);
+	assert_true(is(&items[0], "A", 4));
+	assert_true(is(&items[1], "a", 2));
+	assert_true(is(&items[2], "a", 3));
+	assert_true(is(&items[3], "a", 1));
+	assert_int_equal(draft_compare_names(&items[1], &items[2]), 0);
+	assert_int_not_equal(draft_compare_names(&items[0], &items[1]), 0);
+	items[0].cluster = "z";
+	draft_sort_by_cluster(items, 4);
+	assert_true(is(&items[3], "A", 4));
+}
+
+/* They stay where they are, however many come, until the next owner. */
+static void keeps_texts(void **state)
+{
+	struct draft draft;
+	const char *texts[500];
+	char text[64];
+
+	(void)state;
+	draft_init(&draft, 5);
+	for (unsigned i = 0; i < 500; i++) {
+		snprintf(text, sizeof text, "%032u", i);
+		texts[i] = draft_text(&draft, text);
+	}
+	for (unsigned i = 0; i < 500; i++)
+		assert_int_equal(strtoul(texts[i], NULL, 10), i);
+	draft_reset(&draft);
+	assert_null(draft.texts);
+	draft_text(&draft, "x");
+	draft_free(&draft);
+}
+
+static void says_nameless(void **state)
+{
+	struct draft draft;
+	struct entry entry;
+
+	(void)state;
+	draft_init(&draft, 5);
+	draft_begin(&draft, key, sizeof key, ENTRY_HEADLESS);
+	draft_nameless(&draft);
+	draft_end(&draft);
+	memcpy(&entry, draft_entry(&draft, &draft.names[0]), sizeof entry);
+	assert_int_equal(entry.nameless, 1);
+	draft_free(&draft);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +225,9 @@ int main(void)
 		cmocka_unit_test(errors_stick),
 		cmocka_unit_test(gives_large_memory_back),
 		cmocka_unit_test(sorts),
+		cmocka_unit_test(sorts_by_cluster),
+		cmocka_unit_test(keeps_texts),
+		cmocka_unit_test(says_nameless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

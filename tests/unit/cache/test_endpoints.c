@@ -105,6 +105,48 @@ static void by_hostname(void **state)
 	drop(&f);
 }
 
+/* Names of two labels, whose order is that of their labels and not of their bytes. */
+static void by_hostname_and_cluster(void **state)
+{
+	static const char *const clusters[] = {"b", "a9", "c", "c-1", "c1"};
+	struct rules_fixture *rules = rules_new(NULL, 0);
+	const struct draft_name *name;
+	struct endpoints endpoints;
+	struct entry *entry;
+	uint32_t count;
+
+	(void)state;
+	store_upsert(&rules->store, make_import("shop", "web", 1, SERVICE_HEADLESS, ""));
+	for (unsigned i = 0; i < 5; i++)
+		store_upsert(&rules->store, make_import_slice("shop", clusters[i], "web",
+						    clusters[i], 2, "10.0.0.1=db 10.0.0.2=d"));
+	rules_run(rules, rule_endpoint, ENTRY_HEADLESS);
+	name = &rules->draft.names[0];
+	entry = malloc(name->entry_len);
+	memcpy(entry, draft_entry(&rules->draft, name), name->entry_len);
+	endpoints = endpoints_of(entry);
+	assert_true(endpoints.nameless);
+	assert_int_equal(endpoints_count(&endpoints), 10);
+	for (unsigned i = 0; i < 5; i++) {
+		const uint8_t len = (uint8_t)strlen(clusters[i]);
+		uint8_t label[70] = {2, 'd', 'b', len};
+		struct endpoint found;
+
+		memcpy(label + 4, clusters[i], len);
+		found = endpoints_get(&endpoints, endpoints_find_host(&endpoints, label, &count));
+		assert_int_equal(count, 1);
+		assert_int_equal(found.label_len, 4 + len);
+		assert_memory_equal(found.label, label, 4u + len);
+		assert_int_equal(found.addr[3], 1);
+		assert_true(endpoints_has_cluster(&endpoints, label + 3));
+		assert_false(endpoints_has_cluster(&endpoints, label));
+	}
+	endpoints_find_host(&endpoints, (const uint8_t *)"\2db\1d", &count);
+	assert_int_equal(count, 0);
+	free(entry);
+	rules_free(rules);
+}
+
 static int64_t dashed(const struct fixture *f, const char *text)
 {
 	uint8_t label[64] = {(uint8_t)strlen(text)};
@@ -159,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_one_order),
 		cmocka_unit_test(by_hostname),
+		cmocka_unit_test(by_hostname_and_cluster),
 		cmocka_unit_test(by_dashed_address),
 		cmocka_unit_test(by_address),
 	};

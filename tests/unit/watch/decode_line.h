@@ -105,6 +105,11 @@ static inline void slice_line(const struct endpoint_slice *slice)
 	inside(&slice->head, slice->v6, 16 * (size_t)slice->v6_count);
 	inside(&slice->head, slice->service, strlen(slice->service) + 1);
 	line_add(" of %s", slice->service);
+	assert_int_equal(slice->cluster != NULL, slice->head.kind == KIND_IMPORT_SLICE);
+	if (slice->cluster) {
+		inside(&slice->head, slice->cluster, strlen(slice->cluster) + 1);
+		line_add(" in \"%s\"", slice->cluster);
+	}
 	groups_line(slice);
 	line_add("%s", slice->v4_count ? " v4" : "");
 	for (uint32_t i = 0; i < slice->v4_count; i++) {
@@ -112,12 +117,18 @@ static inline void slice_line(const struct endpoint_slice *slice)
 		if (slice->v4_hostnames && slice->v4_hostnames[i])
 			line_add("=%s", slice->v4_hostnames[i]);
 	}
+	for (uint32_t i = 0; slice->v4_zones && i < slice->v4_count; i++)
+		line_add("%s", i ? "" : " zones"),
+			line_add(" %s", slice->v4_zones[i] ? slice->v4_zones[i] : "-");
 	line_add("%s", slice->v6_count ? " v6" : "");
 	for (uint32_t i = 0; i < slice->v6_count; i++) {
 		line_ip(6, slice->v6 + 16 * (size_t)i);
 		if (slice->v6_hostnames && slice->v6_hostnames[i])
 			line_add("=%s", slice->v6_hostnames[i]);
 	}
+	for (uint32_t i = 0; slice->v6_zones && i < slice->v6_count; i++)
+		line_add("%s", i ? "" : " zones"),
+			line_add(" %s", slice->v6_zones[i] ? slice->v6_zones[i] : "-");
 	if (slice->unready)
 		line_add(" unready %u", slice->unready);
 }
@@ -132,7 +143,7 @@ static inline void object_line(const struct object *object)
 	inside(object, object->ns, strlen(object->ns) + 1);
 	line_add("%s%s%s@%llu", object->ns, *object->ns ? "/" : "", object->name,
 		(unsigned long long)object->version);
-	if (object->kind == KIND_SERVICE) {
+	if (object->kind == KIND_SERVICE || object->kind == KIND_IMPORT) {
 		const struct service *service = (const struct service *)object;
 
 		line_add(" %s", types[service->type]);
@@ -143,13 +154,14 @@ static inline void object_line(const struct object *object)
 	} else if (object->kind == KIND_POD) {
 		ips = ((const struct pod *)object)->ips;
 		count = ((const struct pod *)object)->ip_count;
-	} else if (object->kind == KIND_SLICE) {
+	} else if (object->kind == KIND_SLICE || object->kind == KIND_IMPORT_SLICE) {
 		slice_line((const struct endpoint_slice *)object);
 	}
 	inside(object, ips, count * sizeof *ips);
 	for (unsigned i = 0; i < count; i++)
 		line_ip(ips[i].family, ips[i].bytes);
-	if (object->kind == KIND_SERVICE && ((const struct service *)object)->port_count) {
+	if ((object->kind == KIND_SERVICE || object->kind == KIND_IMPORT) &&
+		((const struct service *)object)->port_count) {
 		line_add(" ports");
 		ports_line(object, ((const struct service *)object)->ports,
 			((const struct service *)object)->port_count);

@@ -74,6 +74,39 @@ static const struct row slices[] = {
 		"INVALID EndpointSlice d/s: hostname is not a string"},
 };
 
+#define IMPORTED(labels)                                                                           \
+	"{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\",\"resourceVersion\":\"7\",\"labels\":"  \
+	"{" labels "}},\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.0.1\"],"     \
+	"\"hostname\":\"a\"}]}"
+#define IMPORT_NAME(name) "\"multicluster.kubernetes.io/service-name\":" name
+#define SOURCE(cluster)   "\"multicluster.kubernetes.io/source-cluster\":" cluster
+
+static const struct row import_slices[] = {
+	{IMPORTED(IMPORT_NAME("\"web\"") "," SOURCE("\"east\"")),
+		"d/s@7 of web in \"east\" v4 10.1.0.1=a"},
+	/* the id is whatever a label's value can be */
+	{IMPORTED(IMPORT_NAME("\"web\"") "," SOURCE("\"East_1.example\"")),
+		"d/s@7 of web in \"East_1.example\" v4 10.1.0.1=a"},
+	{IMPORTED(IMPORT_NAME("\"web\"")), "d/s@7 of web in \"\" v4 10.1.0.1=a"},
+	{IMPORTED(IMPORT_NAME("\"web\"") "," SOURCE("null")), "d/s@7 of web in \"\" v4 10.1.0.1=a"},
+	{IMPORTED(IMPORT_NAME("\"web\"") "," SOURCE("7")),
+		"INVALID EndpointSlice d/s: multicluster.kubernetes.io/source-cluster is not a "
+		"string"},
+	/* a slice of this cluster is not one of an import */
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"]}"),
+		"SKIP EndpointSlice d/s: no label multicluster.kubernetes.io/service-name"},
+	{IMPORTED(IMPORT_NAME("\"\"")),
+		"SKIP EndpointSlice d/s: no label multicluster.kubernetes.io/service-name"},
+};
+
+/* ... and the other way round, but a slice may be both. */
+static const struct row not_imported[] = {
+	{IMPORTED(IMPORT_NAME("\"web\"")),
+		"SKIP EndpointSlice d/s: no label kubernetes.io/service-name"},
+	{IMPORTED(IMPORT_NAME("\"web\"") ",\"kubernetes.io/service-name\":\"local\""),
+		"d/s@7 of local v4 10.1.0.1=a"},
+};
+
 static const struct row endpoints[] = {
 	{"{" META "}", "d/web@7 of web"},
 	{"{" META ",\"subsets\":[{\"addresses\":[{\"ip\":\"10.1.0.1\",\"hostname\":\"a\"},"
@@ -299,6 +332,41 @@ static void test_pod_names(void **state)
 	line_options.pod_names = false;
 }
 
+static void test_import_slices(void **state)
+{
+	(void)state;
+	CHECK(RESOURCE_IMPORT_SLICES, import_slices);
+	CHECK(RESOURCE_SLICES, not_imported);
+}
+
+#define ZONED                                                                                      \
+	ENDPOINTS("{\"addresses\":[\"10.1.0.1\",\"fd00::1\"],\"zone\":\"a.b\"},"                   \
+		  "{\"addresses\":[\"10.1.0.2\"]},{\"addresses\":[\"10.1.0.3\"],\"zone\":\"\","    \
+		  "\"hostname\":\"h\"},{\"addresses\":[\"10.1.0.4\"],\"topology\":{"               \
+		  "\"topology.kubernetes.io/zone\":\"c\"}}")
+
+static const struct row zoned[] = {
+	{ZONED, "d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3=h 10.1.0.4 zones a.b - - c v6 fd00::1 "
+		"zones a.b"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"]}"), "d/s@7 of web v4 10.1.0.1"},
+	{ENDPOINTS("{\"addresses\":[\"10.1.0.1\"],\"zone\":7}"),
+		"INVALID EndpointSlice d/s: zone is not a string"},
+};
+
+static const struct row not_zoned[] = {
+	{ZONED, "d/s@7 of web v4 10.1.0.1 10.1.0.2 10.1.0.3=h 10.1.0.4 v6 fd00::1"},
+};
+
+static void test_zones(void **state)
+{
+	(void)state;
+	CHECK(RESOURCE_SLICES, not_zoned);
+	line_options.zones = true;
+	CHECK(RESOURCE_SLICES, zoned);
+	CHECK(RESOURCE_SLICES_V1BETA1, zoned);
+	line_options.zones = false;
+}
+
 static void test_limits(void **state)
 {
 	char name[255], json[1024];
@@ -317,6 +385,8 @@ int main(void)
 		cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_trusted),
 		cmocka_unit_test(test_pod_names),
+		cmocka_unit_test(test_import_slices),
+		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_size),

@@ -158,6 +158,22 @@ static void test_pages(void **state)
 	told(f, "begin +a settle abort settle");
 }
 
+/* A list under way does not count; nothing of it stays. */
+static void test_no_such_resource(void **state)
+{
+	struct fixture *f = *state;
+
+	intake_none(&f->intake);
+	told(f, "begin end settle");
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	bytes(f, "{\"items\":[" A "]");
+	intake_none(&f->intake);
+	told(f, "begin +a settle abort settle begin end settle");
+	assert_false(f->intake.completed);
+	assert_int_equal(f->intake.version, 0);
+	assert_int_equal(atomic_load(&f->intake.counters.objects), 0);
+}
+
 static void test_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -244,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_such_resource, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partly_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),

@@ -90,7 +90,8 @@ static void service_say(struct reading *r, const struct service *service)
 
 static void slice_say(struct reading *r, const struct endpoint_slice *slice)
 {
-	say(r, " of %s:", slice->service);
+	say(r, " of %s%s%s:", slice->service, slice->cluster ? " in " : "",
+		slice->cluster ? slice->cluster : "");
 	for (size_t i = 0; i < slice->v4_count; i++) {
 		address_say(r, 4, slice->v4 + 4 * i);
 		if (slice->v4_hostnames && slice->v4_hostnames[i])
@@ -109,9 +110,9 @@ static void object_say(struct reading *r, const struct manifest_object *one)
 		return;
 	say(r, "%s %s/%s", object_kind_name((enum object_kind)object->kind), object->ns,
 		object->name);
-	if (object->kind == KIND_SERVICE)
+	if (object->kind == KIND_SERVICE || object->kind == KIND_IMPORT)
 		service_say(r, (const struct service *)object);
-	else if (object->kind == KIND_SLICE)
+	else if (object->kind == KIND_SLICE || object->kind == KIND_IMPORT_SLICE)
 		slice_say(r, (const struct endpoint_slice *)object);
 	else if (object->kind == KIND_POD)
 		ips_say(r, ((const struct pod *)object)->ips,
@@ -453,6 +454,32 @@ static void test_addresses_do_not_depend_on_the_order_of_files(void **state)
 	}
 }
 
+#define IMPORT_LABELS                                                                              \
+	"multicluster.kubernetes.io/service-name: db, "                                            \
+	"multicluster.kubernetes.io/source-cluster: east"
+#define SLICE_REST "addressType: IPv4, endpoints: [{addresses: [10.1.0.1], hostname: a}]}\n"
+
+/* A slice may be one of a Service, one of an import, both, or none. */
+static void test_imports(void **state)
+{
+	assert_reads(*state,
+		"{apiVersion: multicluster.x-k8s.io/v1alpha1, kind: ServiceImport, "
+		"metadata: {name: db}, spec: {type: Headless, ports: [{port: 80}]}}\n---\n"
+		"{apiVersion: multicluster.x-k8s.io/v1alpha1, kind: ServiceImport, "
+		"metadata: {name: web}, spec: {type: ClusterSetIP, ips: [10.42.0.1]}}\n---\n"
+		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: both, "
+		"labels: {kubernetes.io/service-name: db, " IMPORT_LABELS "}}, " SLICE_REST "---\n"
+		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: import, "
+		"labels: {" IMPORT_LABELS "}}, " SLICE_REST "---\n"
+		"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: "
+		"none}, " SLICE_REST,
+		"endpointslices default/both of db: 10.1.0.1=a\n"
+		"serviceimports default/db None\n"
+		"serviceimports default/web 10.42.0.1\n"
+		"imported endpointslices default/both of db in east: 10.1.0.1=a\n"
+		"imported endpointslices default/import of db in east: 10.1.0.1=a\n");
+}
+
 static bool selects_blue(void *user, enum object_kind kind, const cJSON *labels)
 {
 	const cJSON *color = cJSON_GetObjectItemCaseSensitive(labels, "color");
@@ -685,6 +712,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_addresses_do_not_depend_on_the_order_of_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_imports, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_a_selector_hides_and_changes_no_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(

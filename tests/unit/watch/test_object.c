@@ -148,6 +148,27 @@ static void test_others(void **state)
 	assert_false(same(RESOURCE_NAMESPACES, META("n", "1") "}", META("m", "1") "}"));
 }
 
+#define IMPORT(spec) META("i", "1") ",\"spec\":{" spec "}}"
+#define IMPORT_SLICE(cluster)                                                                      \
+	"{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\",\"labels\":{"                           \
+	"\"multicluster.kubernetes.io/service-name\":\"i\","                                       \
+	"\"multicluster.kubernetes.io/source-cluster\":\"" cluster                                 \
+	"\"}},\"addressType\":\"IPv4\"}"
+
+static void test_imports(void **state)
+{
+	static const char *const one = IMPORT("\"type\":\"ClusterSetIP\",\"ips\":[\"10.0.0.1\"]");
+
+	(void)state;
+	assert_true(same(RESOURCE_IMPORTS, one, one));
+	assert_false(same(
+		RESOURCE_IMPORTS, one, IMPORT("\"type\":\"ClusterSetIP\",\"ips\":[\"10.0.0.2\"]")));
+	assert_false(same(RESOURCE_IMPORTS, IMPORT("\"type\":\"ClusterSetIP\""),
+		IMPORT("\"type\":\"Headless\"")));
+	assert_true(same(RESOURCE_IMPORT_SLICES, IMPORT_SLICE("a"), IMPORT_SLICE("a")));
+	assert_false(same(RESOURCE_IMPORT_SLICES, IMPORT_SLICE("a"), IMPORT_SLICE("b")));
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -155,6 +176,8 @@ static void test_names(void **state)
 	assert_string_equal(object_kind_name(KIND_SERVICE), "services");
 	assert_string_equal(object_kind_name(KIND_SLICE), "endpointslices");
 	assert_string_equal(object_kind_name(KIND_POD), "pods");
+	assert_string_equal(object_kind_name(KIND_IMPORT), "serviceimports");
+	assert_string_equal(object_kind_name(KIND_IMPORT_SLICE), "imported endpointslices");
 	assert_string_equal(object_kind_name(KIND_COUNT), "?");
 }
 
@@ -166,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_imports),
 		cmocka_unit_test(test_names),
 	};
 

@@ -392,6 +392,42 @@ static void play_all(const struct scenario *scenarios, size_t count, enum object
 	}
 }
 
+#define IMPORTS "path /apis/multicluster.x-k8s.io/v1alpha1/serviceimports"
+#define IMPORT(rest)                                                                               \
+	"{\"metadata\":{\"namespace\":\"d\",\"name\":\"i\",\"resourceVersion\":\"7\"}" rest "}"
+#define LISTED_IMPORT                                                                              \
+	"head 200",                                                                                \
+		"raw {\"type\":\"ADDED\",\"object\":" IMPORT(                                      \
+			",\"spec\":{\"type\":\"Headless\"}") "}",                                  \
+		"endmark 9"
+
+static const struct scenario imports[] = {
+	{"a CRD that is not there is an empty list, told once; it may come",
+		{IMPORTS, "get STREAM", "head 404", "done",
+			"sink begin end@0 API_MISSING(watch,404,HTTP 404, application/json)",
+			"wait 60000", "get STREAM", "head 404", "done", "nosink", "wait 60000",
+			"get STREAM", LISTED_IMPORT,
+			"sink begin +d/i@7 end@9 RELISTED(the API was missing)", "done",
+			"get WATCH 9"}},
+	{"its list is missing too",
+		{IMPORTS, REFUSES_STREAM, "get LIST", "head 404", "done",
+			"sink begin end@0 API_MISSING(list,404,HTTP 404, application/json)",
+			"wait 60000"}},
+	{"a CRD that goes takes its objects with it, if it is gone for good",
+		{IMPORTS, "get STREAM", LISTED_IMPORT, "sink begin +d/i@7 end@9 SYNCED", "done",
+			"get WATCH 9", "head 404", "done", "nosink", "get STREAM", "head 404",
+			"done",
+			"sink begin end@0 API_MISSING(watch,404,HTTP 404, application/json)",
+			"wait 60000"}},
+	{"a 404 that was a mistake changes nothing",
+		{IMPORTS, "get STREAM", LISTED_IMPORT, "sink begin +d/i@7 end@9 SYNCED", "done",
+			"get WATCH 9", "head 404", "done", "get STREAM", LISTED_IMPORT,
+			"sink begin +d/i@7 end@9 RELISTED(the API was missing)"}},
+	{"no permission is a failure, as elsewhere",
+		{IMPORTS, "get STREAM", "head 403", "done", "get LIST", "head 403", "done",
+			"sink FORBIDDEN(list,403,HTTP 403, application/json)", "wait 800"}},
+};
+
 #define PLAY_ALL(scenarios, kind)                                                                  \
 	play_all(scenarios, sizeof(scenarios) / sizeof((scenarios)[0]), kind)
 
@@ -417,6 +453,12 @@ static void test_slices(void **state)
 {
 	(void)state;
 	PLAY_ALL(slices, KIND_SLICE);
+}
+
+static void test_imports(void **state)
+{
+	(void)state;
+	PLAY_ALL(imports, KIND_IMPORT);
 }
 
 /* The same selectors on list, page and watch, escaped. */
@@ -671,6 +713,7 @@ int main(void)
 		cmocka_unit_test(test_table_1_4),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_imports),
 		cmocka_unit_test(test_selectors),
 		cmocka_unit_test(test_object_cap),
 		cmocka_unit_test(test_requests),

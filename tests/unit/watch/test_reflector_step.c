@@ -107,6 +107,9 @@ static void test_texts(void **state)
 				outcome_text((enum outcome)outcome), "no reason given");
 	}
 	assert_string_equal(outcome_text(OUTCOMES), "no reason given");
+	assert_string_equal(step_verb(REFLECTOR_DISCOVER), "get");
+	assert_string_equal(step_verb(REFLECTOR_LIST), "list");
+	assert_string_equal(step_verb(REFLECTOR_STREAM_LIST), "watch");
 }
 
 int main(void)

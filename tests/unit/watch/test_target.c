@@ -14,7 +14,7 @@
 
 static const struct target plain = {.path = "/api/v1/services"};
 static const struct target selected = {.path = "/api/v1/pods",
-	.label_selector = "app in (a, b),x!=y/z",
+	.label_selectors = {NULL, "app in (a, b),x!=y/z"},
 	.field_selector = "status.phase!=Failed"};
 
 #define SELECTORS                                                                                  \
@@ -41,6 +41,18 @@ static void test_lists(void **state)
 	expect(target_list(&selected, LIST_LATEST, 9, true), "/api/v1/pods?" SELECTORS);
 	expect(target_list(&selected, LIST_CACHED, 9, false),
 		"/api/v1/pods?limit=500&resourceVersion=0&" SELECTORS);
+}
+
+static void test_both_selectors(void **state)
+{
+	struct target target = {.path = "/s", .label_selectors = {"a/b", "x=y"}};
+
+	(void)state;
+	expect(target_list(&target, LIST_LATEST, 9, true), "/s?labelSelector=a%2Fb%2Cx%3Dy");
+	target.label_selectors[1] = "";
+	expect(target_list(&target, LIST_LATEST, 9, true), "/s?labelSelector=a%2Fb");
+	target.label_selectors[0] = "";
+	expect(target_list(&target, LIST_LATEST, 9, true), "/s");
 }
 
 static void test_pages(void **state)
@@ -73,6 +85,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_both_selectors),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_watches),
 	};

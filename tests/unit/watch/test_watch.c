@@ -18,11 +18,11 @@ struct fixture {
 	struct watch_config config;
 	struct sink sink;
 	struct watch *watch;
-	unsigned begins, upserts, ends, synced, unreachable, reachable;
+	unsigned begins, upserts, ends, synced, missing, unreachable, reachable;
 	bool all, watching, told, closed;
 	bool close_on_sync;
 	char hostname[64];     /* of the slice's endpoint */
-	char selectors[2][64]; /* of the last request for Services and for Namespaces */
+	char selectors[3][64]; /* of the last request for Services and for Namespaces */
 	char err[512];
 };
 
@@ -91,7 +91,8 @@ static void sink_event(void *ctx, const struct watch_event *event)
 	f->synced += event->type == WATCH_SYNCED;
 	f->unreachable += event->type == WATCH_UNREACHABLE;
 	f->reachable += event->type == WATCH_REACHABLE;
-	f->all = f->synced == 2;
+	f->missing += event->type == WATCH_API_MISSING;
+	f->all = f->synced + f->missing == 2;
 	f->told = true;
 	if (event->type == WATCH_SYNCED && f->close_on_sync && f->watch) {
 		watch_close(f->watch, set_true, &f->closed);
@@ -114,7 +115,12 @@ static void say_body(struct peer_conn *conn, const char *status, const char *bod
 static void selector_note(struct fixture *f, const char *request)
 {
 	const char *selector = strstr(request, "labelSelector=");
-	char *to = f->selectors[strstr(request, "/namespaces?") != NULL];
+	char *to = f->selectors[0];
+
+	if (strstr(request, "/namespaces?"))
+		to = f->selectors[1];
+	else if (strstr(request, "/serviceimports?"))
+		to = f->selectors[2];
 
 	to[0] = '\0';
 	if (selector)
@@ -126,6 +132,11 @@ static void answer(struct peer_conn *conn, const char *request)
 	struct fixture *f = conn->peer->user;
 
 	selector_note(f, request);
+	if (strstr(request, "/serviceimports?")) {
+		say_body(conn, "404 X",
+			"{\"kind\":\"Status\",\"code\":404,\"reason\":\"NotFound\"}");
+		return;
+	}
 	if (strstr(request, "sendInitialEvents")) {
 		say_body(
 			conn, "422 X", "{\"kind\":\"Status\",\"code\":422,\"reason\":\"Invalid\"}");
@@ -240,6 +251,23 @@ static void test_selectors(void **state)
 	assert_true(peer_world_run(&f->world, &f->all));
 	assert_string_equal(f->selectors[0], "app%3Dweb");
 	assert_string_equal(f->selectors[1], "team%3Da");
+}
+
+/* Nothing selects among imports; their slices have a label of their own, too. */
+static void test_imports(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config.kinds = KIND_BIT(KIND_IMPORT) | KIND_BIT(KIND_IMPORT_SLICE);
+	f->config.label_selector = "app=web";
+	f->config.namespace_selector = "team=a";
+	assert_int_equal(start(f), 0);
+	assert_true(peer_world_run(&f->world, &f->all));
+	assert_true(watch_synced(f->watch));
+	assert_int_equal(f->missing, 1);
+	assert_string_equal(f->selectors[2], "");
+	assert_string_equal(
+		f->selectors[0], "multicluster.kubernetes.io%2Fservice-name%2Capp%3Dweb");
 }
 
 static void test_a_namespace_selector_alone(void **state)
@@ -451,6 +479,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_selectors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_imports, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_namespace_selector_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pod_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pod_names, setup, teardown),

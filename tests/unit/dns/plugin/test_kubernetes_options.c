@@ -79,6 +79,27 @@ static void test_everything(void **state)
 	kubernetes_options_free(&options);
 }
 
+static void test_multicluster(void **state)
+{
+	struct kubernetes_options options;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	(void)state;
+	assert_int_equal(options_from("kubernetes cluster.local clusterset.local b {\n"
+				      "multicluster ClusterSet.local.\nmulticluster b\n}",
+				 &options, err),
+		0);
+	assert_int_equal(options.zone_count, 3);
+	assert_int_equal(options.multicluster_count, 2);
+	assert_memory_equal(options.multicluster_zones[0].wire, "\12clusterset\5local", 18);
+	assert_memory_equal(options.multicluster_zones[1].wire, "\1b", 3);
+	kubernetes_options_free(&options);
+	/* without zones it says nothing */
+	assert_int_equal(options_from("kubernetes a {\nmulticluster\n}", &options, err), 0);
+	assert_int_equal(options.multicluster_count, 0);
+	kubernetes_options_free(&options);
+}
+
 static void test_more_options(void **state)
 {
 	struct kubernetes_options options;
@@ -101,9 +122,11 @@ static void test_more_options(void **state)
 	assert_int_equal(options.startup_timeout_ms, 90000);
 	assert_int_equal(options.negative_ttl_s, 3); /* never above ttl */
 	kubernetes_options_free(&options);
-	assert_int_equal(
-		options_from("kubernetes a {\nignore empty_service\nttl 30\n}", &options, err), 0);
+	assert_int_equal(options_from("kubernetes a {\nignore empty_service\nzonal\nttl 30\n}",
+				 &options, err),
+		0);
 	assert_true(options.ignore_empty);
+	assert_true(options.zonal);
 	assert_int_equal(options.negative_ttl_s, 5);
 	assert_int_equal(options.startup_timeout_ms, 5000);
 	kubernetes_options_free(&options);
@@ -206,7 +229,12 @@ static void test_mistakes(void **state)
 		{"kubernetes a {\nnegative_ttl -1\n}", "negative_ttl must be"},
 		{"kubernetes a {\napiserver_qps -1\n}", "apiserver_qps must be a number"},
 		{"kubernetes a {\napiserver_burst x\n}", "apiserver_burst must be a number"},
-		{"kubernetes a {\nmulticluster a\n}", "'multicluster' yet"},
+		{"kubernetes a {\nzonal x\n}", "write 'zonal'"},
+		{"kubernetes a {\nnoendpoints\nzonal\n}", "'noendpoints' or 'zonal'"},
+		{"kubernetes a {\nmulticluster b\n}", "b. is not among the zones"},
+		{"kubernetes a b {\nmulticluster b c.b\n}", "c.b. is not among the zones"},
+		{"kubernetes a 10.0.0.0/8 {\nmulticluster 10.0.0.0/8\n}", "reverse zone"},
+		{"kubernetes a {\nmulticluster a..b\n}", "Corefile:3:14"},
 		{"kubernetes a {\nkubeconfig\n}", "kubeconfig FILE [CONTEXT]"},
 	};
 
@@ -226,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_multicluster),
 		cmocka_unit_test(test_more_options),
 		cmocka_unit_test(test_dropped),
 		cmocka_unit_test(test_sources),
