@@ -61,8 +61,8 @@ struct cluster_config {
 struct cluster_stats {
 	uint64_t services, slices, namespaces, endpoints; /* held now */
 	uint64_t imports, import_slices;
-	uint64_t pods;                                    /* held now, of CLUSTER_PODS_VERIFIED */
-	uint64_t nodes;                                   /* names in the index */
+	uint64_t pods;      /* held now, of CLUSTER_PODS_VERIFIED */
+	uint64_t nodes;     /* names in the index */
 	uint64_t published; /* entries (a name's RRsets) published since the start */
 	uint64_t compiled;  /* owner keys compiled since the start */
 	uint64_t bytes;     /* of objects, answers, index and pods */
