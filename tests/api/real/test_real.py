@@ -24,7 +24,6 @@ import kube  # noqa: E402
 from cases import Cases, Skipped, check, check_equal  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from rig import DNS_TOKEN, Rig, Skip, build  # noqa: E402
-from server import Server, kubeconfig_options  # noqa: E402
 from world import (  # noqa: E402
     BACKOFF_S, POLL_S, RETURN_S, World, domain, expect, expect_stays, gone, has, is_rcode, nodata, nothing)
 
