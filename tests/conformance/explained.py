@@ -33,7 +33,7 @@ NOT_SEEN = {
     "NS of a zone of `multicluster`": "the same",
     "`namespace_labels` and ServiceImports": "the same",
     "a zone below one of `multicluster` that is not named there": "the same",
-    "`zonal`, an endpoint that slices put into two zones": "no such endpoints are made",
+    "`zonal`, an endpoint that slices put into two zones": "seldom made, and not explained: the set zonal shows it",
     "ExternalName that is an IP address": "the replies are the same",
     "addresses that today's API server refuses (loopback, link-local, multicast, unspecified, broadcast, v4-mapped)":
         "a real API server refuses them",
@@ -150,7 +150,7 @@ def txt_and_ptr(question, reply, facts):
     zone = facts.zone_of(question.name)
     if question.rdtype == "PTR" and zone in facts.options.reverse_zones and question.name.lower() != "ns.dns.%s." % zone:
         return None
-    if facts.denied(question.name, reply) and facts.exists(question.name.lower()):
+    if facts.denied(question.name, reply) and facts.exists(question.name):
         return facts.negative(question, "NOERROR")
 
 

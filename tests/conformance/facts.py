@@ -53,7 +53,7 @@ class Facts:
 
     def exists(self, name):
         """An A question there is not denied, with everything explained."""
-        reply = self.ask_right(name, "A")
+        reply = self.ask_right(name.lower(), "A")
         return reply is not None and (reply.rcode == "NOERROR" or bool(reply.answer))
 
     def zone_of(self, name):
