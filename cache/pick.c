@@ -199,6 +199,18 @@ static bool has_port(const struct pick *pick, const struct target *target, uint3
 	return false;
 }
 
+/* A port of the group before number k makes the same SRV: that of another protocol. */
+static bool came_earlier(const struct pick *pick, const struct port_group *group, uint32_t k)
+{
+	const struct port_record *ports = pick->ports->ports + group->first;
+
+	for (uint32_t i = k > LOOK_BACK ? k - LOOK_BACK : 0; i < k; i++) {
+		if (ports[i].number == ports[k].number && usable(pick, &ports[i]))
+			return true;
+	}
+	return false;
+}
+
 /* *at: the endpoint of the target above, the port of its group below. */
 const struct port_record *pick_port_next(
 	const struct pick *pick, const struct target *target, uint64_t *at)
@@ -214,7 +226,7 @@ const struct port_record *pick_port_next(
 		for (; k < group->count; k++) {
 			const struct port_record *port = &pick->ports->ports[group->first + k];
 
-			if (!usable(pick, port) ||
+			if (!usable(pick, port) || came_earlier(pick, group, k) ||
 				(endpoint && has_port(pick, target, endpoint, port)))
 				continue;
 			*at = (uint64_t)endpoint << 16 | (k + 1);

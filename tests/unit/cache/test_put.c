@@ -87,6 +87,13 @@ static void services_of_a_cluster_ip(void **state)
 		"NOERROR SRV 0 16 53 web.shop.svc.clusterset.local. SRV 0 16 80 "
 		"web.shop.svc.clusterset.local. SRV 0 16 99 web.shop.svc.clusterset.local.");
 	assert_int_equal(ldns_rr_ttl(ldns_rr_list_rr(ldns_pkt_answer(asker->pkt), 0)), 30);
+	/* One record where two ports differ in nothing that an SRV says (RFC 2181 section 5). */
+	service("dns", SERVICE_CLUSTER_IP, "10.9.0.3", "53:dns:UDP 53:dns-tcp:TCP 9153:m:TCP");
+	expect("dns.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 33 53 dns.shop.svc.cluster.local. SRV 0 33 9153 "
+		"dns.shop.svc.cluster.local.");
+	expect("_dns-tcp._tcp.dns.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 100 53 dns.shop.svc.cluster.local.");
 	service("bare", SERVICE_CLUSTER_IP, "10.9.0.2", "");
 	expect("bare.shop.svc" ZONE, "SRV", "NODATA");
 	service("pending", SERVICE_CLUSTER_IP, "", "80:http:TCP");
