@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "export.h"
 #include "lookup.h"
 #include "put.h"
 
@@ -276,6 +277,22 @@ void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, u
 	const struct place question = {reply->query, DNS_HEADER_LEN};
 
 	put_hit(&cluster->view, hit, &question, random, reply);
+}
+
+bool cluster_complete(const struct cluster *cluster)
+{
+	return export_ready(&cluster->view);
+}
+
+uint32_t cluster_serial(const struct cluster *cluster)
+{
+	return atomic_load_explicit(&cluster->view.serial, memory_order_acquire);
+}
+
+int cluster_export(const struct cluster *cluster, size_t zone, struct copy_account *account,
+	struct zone_copy **out)
+{
+	return export_zone(&cluster->view, zone, account, out);
 }
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind)

@@ -25,6 +25,7 @@
 #include "hit.h"
 #include "watch/object.h"
 #include "watch/sink.h"
+#include "zone_copy.h"
 
 struct cluster;
 
@@ -82,6 +83,19 @@ void cluster_find(const struct cluster *cluster, int zone, const struct query *q
  * (SERVFAIL with SOA for UNSYNCED, as CoreDNS). */
 void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
 	struct reply *reply);
+
+/* True once everything that any name depends on has had its first list. */
+bool cluster_complete(const struct cluster *cluster);
+
+/* The version of the data; rises (RFC 1982) whenever an answer may be another. */
+uint32_t cluster_serial(const struct cluster *cluster);
+
+/* A copy of a zone for a transfer: what is answered below it, of one version. Writer's
+ * thread. zone: its index in the configuration. 0; -EAGAIN before
+ * cluster_complete(); -EINVAL for a reverse zone; -ENOBUFS, the account's limit;
+ * -ENOMEM. */
+int cluster_export(const struct cluster *cluster, size_t zone, struct copy_account *account,
+	struct zone_copy **out);
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */

@@ -111,21 +111,18 @@ struct srv {
 	uint16_t first_at; /* where the first SRV begins */
 };
 
-/* The target's name, uncompressed (RFC 2782): label.SERVICE.NAMESPACE.svc in the
- * object's letters, the zone in the question's. 0: too long for a name. */
-static size_t target_name(const struct srv *srv, const struct target *target, uint8_t *out)
+size_t put_target_name(const struct pick *pick, const struct target *target,
+	const struct query *query, unsigned zone_labels, uint8_t *out)
 {
-	const struct query *query = srv->place->query;
-	const size_t from = query->label_at[srv->zone_labels + 3];
-	const size_t zone = query->label_at[srv->zone_labels];
+	const size_t from = query->label_at[zone_labels + 3];
+	const size_t zone = query->label_at[zone_labels];
 	uint8_t *at = out;
 
 	if (target->label) {
 		memcpy(at, target->label, 1u + target->label[0]);
 		at += 1 + target->label[0];
-	} else if (!srv->pick->own) {
-		const struct endpoint endpoint =
-			endpoints_get(&srv->pick->endpoints, target->first);
+	} else if (!pick->own) {
+		const struct endpoint endpoint = endpoints_get(&pick->endpoints, target->first);
 
 		at[0] = (uint8_t)dashed_format(endpoint.family, endpoint.addr, (char *)at + 1);
 		at += 1 + at[0];
@@ -138,10 +135,23 @@ static size_t target_name(const struct srv *srv, const struct target *target, ui
 	return (size_t)(at - out) + query->name_len - zone;
 }
 
+uint16_t put_weight(const struct pick *pick)
+{
+	const uint32_t candidates = pick_candidates(pick);
+	const uint32_t share = candidates ? 100 / candidates : 1;
+
+	return (uint16_t)(share ? share : 1);
+}
+
+static size_t target_name(const struct srv *srv, const struct target *target, uint8_t *out)
+{
+	return put_target_name(srv->pick, target, srv->place->query, srv->zone_labels, out);
+}
+
 /* The SRVs of one target; false: no room for one. */
 static bool put_target(const struct srv *srv, const struct target *target)
 {
-	uint8_t rdata[6 + NAME_MAX_LEN + NAME_MAX_LABEL + 1];
+	uint8_t rdata[6 + PUT_TARGET_MAX];
 	const size_t len = target_name(srv, target, rdata + 6);
 	const struct port_record *port;
 	uint64_t at = 0;
@@ -232,7 +242,7 @@ static void put_glue(const struct srv *srv)
 		return;
 	}
 	while (rr + 18 <= POINTER_MAX && pick_target_next(srv->pick, &at, &target)) {
-		uint8_t name[NAME_MAX_LEN + NAME_MAX_LABEL + 1];
+		uint8_t name[PUT_TARGET_MAX];
 		const size_t len = target_name(srv, &target, name);
 		uint64_t port = 0;
 		size_t records = 0;
@@ -250,15 +260,13 @@ static void put_glue(const struct srv *srv)
 static void put_services(const struct view *view, const struct cluster_hit *hit,
 	const struct place *place, uint32_t random, struct reply *reply)
 {
-	const uint32_t candidates = pick_candidates(&hit->pick);
-	const uint32_t share = candidates ? 100 / candidates : 1;
 	const struct reply before = *reply;
 	const struct srv srv = {
 		.view = view,
 		.pick = &hit->pick,
 		.place = place,
 		.reply = reply,
-		.weight = (uint16_t)(share ? share : 1),
+		.weight = put_weight(&hit->pick),
 		.zone_labels = hit->zone_labels,
 		.first_at = reply->len,
 	};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_CACHE_EXPORT_H
+#define BINNACLE_CACHE_EXPORT_H
+
+/* A whole forward zone, as a zone transfer needs it: SOA, NS, then every name in
+ * canonical order (RFC 4034 section 6.1; below a Service its ports, then its
+ * endpoints) with all its RRsets, and SOA again.
+ *
+ * What is transferred is what is answered: the names are enumerated here, but
+ * lookup.h says of each what it is, for each type there is; nothing is said about
+ * a name that the look-up denies. Left out are names that cannot be enumerated
+ * (pods: any address spells one), names that have no record (a namespace, a
+ * protocol, `svc`: they exist on a secondary where something is below them), and
+ * second spellings (`http.tcp` for `_http._tcp`).
+ *
+ * The writer's thread: nobody publishes meanwhile, so one serial is true of the
+ * whole. It costs about as much as asking for every name once: 0.1 s for 150,000
+ * endpoints.
+ */
+
+#include "view.h"
+#include "zone_copy.h"
+
+/* 0; -EAGAIN: the lists are not complete yet; -EINVAL: a reverse zone; or what
+ * copy_end() returns. */
+int export_zone(
+	const struct view *view, size_t zone, struct copy_account *account, struct zone_copy **out);
+
+/* True once all lists that a transfer needs are complete. Any thread. */
+bool export_ready(const struct view *view);
+
+#endif
