@@ -289,10 +289,9 @@ uint32_t cluster_serial(const struct cluster *cluster)
 	return atomic_load_explicit(&cluster->view.serial, memory_order_acquire);
 }
 
-int cluster_export(const struct cluster *cluster, size_t zone, struct copy_account *account,
-	struct zone_copy **out)
+int cluster_export(const struct cluster *cluster, struct zone_export **out)
 {
-	return export_zone(&cluster->view, zone, account, out);
+	return export_take(&cluster->view, out);
 }
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind)

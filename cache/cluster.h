@@ -25,9 +25,9 @@
 #include "hit.h"
 #include "watch/object.h"
 #include "watch/sink.h"
-#include "zone_copy.h"
 
 struct cluster;
+struct zone_export;
 
 enum cluster_pods {
 	CLUSTER_PODS_DISABLED, /* there are no names of pods */
@@ -90,12 +90,9 @@ bool cluster_complete(const struct cluster *cluster);
 /* The version of the data; rises (RFC 1982) whenever an answer may be another. */
 uint32_t cluster_serial(const struct cluster *cluster);
 
-/* A copy of a zone for a transfer: what is answered below it, of one version. Writer's
- * thread. zone: its index in the configuration. 0; -EAGAIN before
- * cluster_complete(); -EINVAL for a reverse zone; -ENOBUFS, the account's limit;
- * -ENOMEM. */
-int cluster_export(const struct cluster *cluster, size_t zone, struct copy_account *account,
-	struct zone_copy **out);
+/* All that is answered now, of one version, for zone transfers (export.h). Writer's
+ * thread. 0; -EAGAIN before cluster_complete(); -ENOMEM. */
+int cluster_export(const struct cluster *cluster, struct zone_export **out);
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */

@@ -13,18 +13,28 @@
  * protocol, `svc`: they exist on a secondary where something is below them), and
  * second spellings (`http.tcp` for `_http._tcp`).
  *
- * The writer's thread: nobody publishes meanwhile, so one serial is true of the
- * whole. It costs about as much as asking for every name once: 0.1 s for 150,000
- * endpoints.
+ * The writer only copies what is published, which are position-independent bytes
+ * (answer.h): some milliseconds for 10,000 Services, and one serial is true of all
+ * of it. Making messages of the copy costs as much as asking for every name, some
+ * tenths of a second for 150,000 endpoints, and belongs on a thread for which
+ * nothing waits.
+ *
+ *	export_take(view, &e)  ->  export_zone(e, zone, account, &copy)*  ->  export_free(e)
  */
 
 #include "view.h"
 #include "zone_copy.h"
 
-/* 0; -EAGAIN: the lists are not complete yet; -EINVAL: a reverse zone; or what
- * copy_end() returns. */
-int export_zone(
-	const struct view *view, size_t zone, struct copy_account *account, struct zone_copy **out);
+struct zone_export;
+
+/* All that is published now. Writer's thread. 0, -EAGAIN: the lists are not complete
+ * yet, or -ENOMEM. The view must outlive it. */
+int export_take(const struct view *view, struct zone_export **out);
+void export_free(struct zone_export *export); /* any thread; NULL is allowed */
+
+/* Any thread, one at a time. 0; -EINVAL: a reverse zone; or what copy_end() returns. */
+int export_zone(struct zone_export *export, size_t zone, struct copy_account *account,
+	struct zone_copy **out);
 
 /* True once all lists that a transfer needs are complete. Any thread. */
 bool export_ready(const struct view *view);

@@ -81,19 +81,15 @@ static enum cluster_verdict hit_service(
 
 /* ---- names of the zone ---- */
 
-static enum cluster_verdict find_apex(
-	const struct view *view, const struct zone *zone, uint16_t qtype, struct cluster_hit *hit)
+enum cluster_verdict lookup_apex(const struct entry *entry, uint16_t qtype, struct cluster_hit *hit)
 {
-	const unsigned which = zone->reverse ? APEX_REVERSE : APEX_FORWARD;
 	enum cluster_verdict verdict;
-	const struct entry *entry;
 
 	hit->kind = HIT_SOA;
 	if (qtype == TYPE_SOA)
 		return CLUSTER_FOUND;
 	if (qtype != TYPE_NS)
 		return CLUSTER_NODATA;
-	entry = atomic_load_explicit(&view->compile.apex[which], memory_order_acquire);
 	verdict = hit_all(hit, entry_answer(entry, SLOT_NAME));
 	hit->glue[0] = entry_answer(entry, SLOT_A);
 	hit->glue[1] = entry_answer(entry, SLOT_AAAA);
@@ -103,8 +99,6 @@ static enum cluster_verdict find_apex(
 static enum cluster_verdict find_fixed(
 	const struct entry *entry, uint16_t qtype, struct cluster_hit *hit)
 {
-	if (!entry)
-		return CLUSTER_NXDOMAIN;
 	if (qtype == TYPE_TXT)
 		return hit_all(hit, entry_answer(entry, SLOT_TXT));
 	return hit_service(hit, entry, qtype);
@@ -115,8 +109,6 @@ static enum cluster_verdict find_fixed(
 static enum cluster_verdict find_service(
 	const struct entry *entry, unsigned gates, uint16_t qtype, struct cluster_hit *hit)
 {
-	if (!entry)
-		return CLUSTER_NXDOMAIN;
 	switch ((enum entry_kind)entry->kind) {
 	case ENTRY_EXTERNAL: /* every type gets the alias (RFC 1034 section 3.6.2) */
 		return hit_all(hit, entry_answer(entry, SLOT_NAME));
@@ -131,6 +123,7 @@ static enum cluster_verdict find_service(
 	case ENTRY_CLUSTER_IP:
 		return hit_service(hit, entry, qtype);
 	case ENTRY_FIXED:
+		return find_fixed(entry, qtype, hit);
 	case ENTRY_EMPTY:
 		break;
 	}
@@ -206,6 +199,19 @@ static enum cluster_verdict find_port(const struct entry *entry, unsigned gates,
 	return hit_service(hit, entry, query->qtype);
 }
 
+enum cluster_verdict lookup_entry(const struct entry *entry, unsigned gates, unsigned depth,
+	const struct query *query, struct cluster_hit *hit)
+{
+	switch (depth) {
+	case 0:
+		return find_service(entry, gates, query->qtype, hit);
+	case 1:
+		return find_endpoint(entry, gates, query, hit);
+	default:
+		return find_port(entry, gates, query, hit);
+	}
+}
+
 static enum cluster_verdict find_below_svc(const struct view *view, unsigned gates, unsigned labels,
 	size_t len, const struct query *query, struct cluster_hit *hit)
 {
@@ -213,22 +219,15 @@ static enum cluster_verdict find_below_svc(const struct view *view, unsigned gat
 
 	if (labels > 1 && (gates & VIEW_NAMES_NEED) != VIEW_NAMES_NEED)
 		return CLUSTER_UNSYNCED;
-	switch (labels) {
-	case 1: /* svc */
+	if (labels == 1) /* svc */
 		return CLUSTER_NODATA;
-	case 2:
-	case 3:
-		entry = index_find(&view->index, query->name, len);
-		return find_service(entry, gates, query->qtype, hit);
-	case 4:
-		entry = service_above(view, query, len, 1);
-		return entry ? find_endpoint(entry, gates, query, hit) : CLUSTER_NXDOMAIN;
-	case 5:
-		entry = service_above(view, query, len, 2);
-		return entry ? find_port(entry, gates, query, hit) : CLUSTER_NXDOMAIN;
-	default:
+	if (labels > 5)
 		return CLUSTER_NXDOMAIN;
-	}
+	entry = labels > 3 ? service_above(view, query, len, labels - 3)
+			   : index_find(&view->index, query->name, len);
+	if (!entry)
+		return CLUSTER_NXDOMAIN;
+	return lookup_entry(entry, gates, labels > 3 ? labels - 3 : 0, query, hit);
 }
 
 /* ---- pods ---- */
@@ -359,24 +358,29 @@ static enum cluster_verdict find_forward(const struct view *view, unsigned gates
 {
 	const size_t len = query->label_at[zone_labels]; /* of the relative name */
 	const unsigned labels = (unsigned)query->labels - zone_labels;
+	const struct entry *entry;
 
 	if (label_is(query, zone_labels + 1, "svc"))
 		return find_below_svc(view, gates, labels, len, query, hit);
 	if (label_is(query, zone_labels + 1, "pod"))
 		return find_below_pod(view, gates, labels, query, hit);
-	return find_fixed(index_find(&view->index, query->name, len), query->qtype, hit);
+	entry = index_find(&view->index, query->name, len);
+	return entry ? find_fixed(entry, query->qtype, hit) : CLUSTER_NXDOMAIN;
 }
 
 void lookup_find(
 	const struct view *view, int zone, const struct query *query, struct cluster_hit *out)
 {
 	const struct zone *in = &view->zones[zone];
+	const unsigned which = in->reverse ? APEX_REVERSE : APEX_FORWARD;
 	const unsigned gates = atomic_load_explicit(&view->gates, memory_order_acquire);
 
 	out->zone = (uint8_t)zone;
 	out->zone_labels = in->name.labels;
 	if (query->labels == in->name.labels)
-		out->verdict = find_apex(view, in, query->qtype, out);
+		out->verdict = lookup_apex(
+			atomic_load_explicit(&view->compile.apex[which], memory_order_acquire),
+			query->qtype, out);
 	else if (!in->reverse)
 		out->verdict = find_forward(view, gates, in->name.labels, query, out);
 	else

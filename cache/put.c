@@ -24,7 +24,7 @@ static uint16_t zone_at(const struct place *place, unsigned labels)
 }
 
 /* ns.dns.<zone>, hostmaster.<zone>, with the zone spelled as in the question. */
-static void put_soa(const struct view *view, const struct place *place, unsigned zone_labels,
+static void put_soa(const struct place *place, unsigned zone_labels, uint32_t serial,
 	uint32_t ttl_s, uint32_t minimum_s, struct reply *reply, enum reply_section section)
 {
 	static const uint8_t mname[] = {2, 'n', 's', 3, 'd', 'n', 's'};
@@ -38,12 +38,24 @@ static void put_soa(const struct view *view, const struct place *place, unsigned
 	bytes_put_u16(&out, pointer);
 	bytes_put(&out, rname, sizeof rname);
 	bytes_put_u16(&out, pointer);
-	bytes_put_u32(&out, atomic_load_explicit(&view->serial, memory_order_acquire));
+	bytes_put_u32(&out, serial);
 	bytes_put_u32(&out, 7200);  /* refresh */
 	bytes_put_u32(&out, 1800);  /* retry */
 	bytes_put_u32(&out, 86400); /* expire */
 	bytes_put_u32(&out, minimum_s);
 	reply_put_rr(reply, section, at, TYPE_SOA, ttl_s, rdata, sizeof rdata);
+}
+
+void put_apex_soa(const struct view *view, const struct place *place, unsigned zone_labels,
+	uint32_t serial, struct reply *reply)
+{
+	put_soa(place, zone_labels, serial, least(view->ttl_s, SOA_TTL_MAX_S), view->ttl_s, reply,
+		REPLY_ANSWER);
+}
+
+static uint32_t serial_now(const struct view *view)
+{
+	return atomic_load_explicit(&view->serial, memory_order_acquire);
 }
 
 /* ---- published RRsets ---- */
@@ -323,8 +335,7 @@ static void put_found(const struct view *view, const struct cluster_hit *hit,
 
 	switch (hit->kind) {
 	case HIT_SOA:
-		put_soa(view, place, hit->zone_labels, least(view->ttl_s, SOA_TTL_MAX_S),
-			view->ttl_s, reply, REPLY_ANSWER);
+		put_apex_soa(view, place, hit->zone_labels, serial_now(view), reply);
 		break;
 	case HIT_RRSET:
 		put_rrset(hit, place, random, reply);
@@ -356,6 +367,6 @@ void put_hit(const struct view *view, const struct cluster_hit *hit, const struc
 	if (hit->verdict == CLUSTER_FOUND)
 		put_found(view, hit, place, random, reply);
 	else /* caches go by the record's TTL or by its minimum: both are the same */
-		put_soa(view, place, hit->zone_labels, view->negative_ttl_s, view->negative_ttl_s,
-			reply, REPLY_AUTHORITY);
+		put_soa(place, hit->zone_labels, serial_now(view), view->negative_ttl_s,
+			view->negative_ttl_s, reply, REPLY_AUTHORITY);
 }

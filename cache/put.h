@@ -28,6 +28,10 @@ size_t put_target_name(const struct pick *pick, const struct target *target,
 /* The weight of each SRV of a pick. */
 uint16_t put_weight(const struct pick *pick);
 
+/* The SOA of an apex, for a question about it, with the serial of one's choice. */
+void put_apex_soa(const struct view *view, const struct place *place, unsigned zone_labels,
+	uint32_t serial, struct reply *reply);
+
 /* As cluster_put() of cluster.h, for a name at a place. */
 void put_hit(const struct view *view, const struct cluster_hit *hit, const struct place *place,
 	uint32_t random, struct reply *reply);

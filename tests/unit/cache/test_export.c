@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "ask.h"
+#include "cache/export.h"
 #include "copy.h"
 
 #include <errno.h>
@@ -57,11 +58,22 @@ static int teardown(void **state)
 	return 0;
 }
 
+static int try(size_t zone)
+{
+	struct zone_export *taken = NULL;
+	int rc = cluster_export(c.cluster, &taken);
+
+	if (!rc)
+		rc = export_zone(taken, zone, &account, &copy);
+	export_free(taken);
+	return rc;
+}
+
 /* zone: the number in ask.h; name: with its final dot. */
 static void export(size_t zone, const char *name)
 {
 	drop();
-	assert_int_equal(cluster_export(c.cluster, zone, &account, &copy), 0);
+	assert_int_equal(try(zone), 0);
 	text = copy_read(copy, name);
 }
 
@@ -183,19 +195,47 @@ static void test_hidden_names(void **state)
 static void test_not_complete(void **state)
 {
 	(void)state;
-	assert_int_equal(cluster_export(c.cluster, 0, &account, &copy), -EAGAIN);
+	assert_int_equal(try(0), -EAGAIN);
 	complete(&c, KIND_NAMESPACE, 1);
 	complete(&c, KIND_SERVICE, 1);
 	assert_false(cluster_complete(c.cluster));
-	assert_int_equal(cluster_export(c.cluster, 0, &account, &copy), -EAGAIN);
+	assert_int_equal(try(0), -EAGAIN);
 	complete(&c, KIND_SLICE, 1);
 	assert_true(cluster_complete(c.cluster));
-	assert_int_equal(cluster_export(c.cluster, 1, &account, &copy), -EINVAL);
+	assert_int_equal(try(1), -EINVAL);
 	account.limit = 10;
-	assert_int_equal(cluster_export(c.cluster, 0, &account, &copy), -ENOBUFS);
+	assert_int_equal(try(0), -ENOBUFS);
 	account.limit = 1 << 20;
 	export(0, ZONE);
 	assert_int_equal(text.count, 5);
+}
+
+/* What was taken stays what it was, whatever is published or freed meanwhile. */
+static void test_one_version(void **state)
+{
+	struct zone_export *taken;
+	uint32_t serial;
+
+	(void)state;
+	complete_all(&c);
+	service("web", SERVICE_CLUSTER_IP, "10.96.0.1", "80:http:TCP");
+	slice("w", "web", "10.1.0.1=a", "80:http:TCP");
+	settle(&c);
+	serial = cluster_serial(c.cluster);
+	assert_int_equal(cluster_export(c.cluster, &taken), 0);
+	service("web", SERVICE_CLUSTER_IP, "10.96.0.2", "81:http:TCP");
+	service("new", SERVICE_CLUSTER_IP, "10.96.0.3", "81:http:TCP");
+	take(&c, KIND_SLICE, "shop", "w", 9);
+	settle(&c);
+	assert_int_not_equal(serial, cluster_serial(c.cluster));
+	assert_int_equal(export_zone(taken, 0, &account, &copy), 0);
+	text = copy_read(copy, ZONE);
+	assert_int_equal(zone_copy_serial(copy), serial);
+	assert_int_equal(text.count, 5 + 4 + 2);
+	assert_string_equal(text.lines[4], "web.shop.svc A 10.96.0.1");
+	assert_string_equal(text.lines[8], "a.web.shop.svc A 10.1.0.1");
+	export_free(taken);
+	export_free(NULL);
 }
 
 /* Sets that no single message can hold. */
@@ -433,6 +473,7 @@ int main(void)
 		CASE(test_all_kinds_of_names),
 		CASE(test_hidden_names),
 		CASE(test_not_complete),
+		CASE(test_one_version),
 		CASE(test_large),
 		CASE(test_random_clusters),
 	};
