@@ -24,6 +24,8 @@ struct cluster {
 	char **namespaces;
 	void (*event)(void *user, const struct watch_event *event);
 	void *user;
+	void (*changed)(void *user);
+	void *changed_user;
 };
 
 static bool name_ends(const struct name *name, const char *tail)
@@ -220,17 +222,21 @@ static void sink_settle(void *ctx)
 {
 	struct cluster *cluster = ctx;
 	const size_t left = compile_run(&cluster->view.compile);
-	unsigned complete = 0;
+	const bool changed = cluster->store.changed;
+	unsigned complete = 0, before;
 
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		complete |= cluster->store.kinds[kind].complete ? KIND_BIT(kind) : 0;
-	if (cluster->store.changed)
+	if (changed)
 		serial_raise(cluster);
+	before = atomic_load_explicit(&cluster->view.gates, memory_order_relaxed);
 	if (!left) {
 		cluster->store.changed = false;
 		atomic_store_explicit(&cluster->view.gates, complete, memory_order_release);
 	}
 	epoch_reclaim(&cluster->bin);
+	if (cluster->changed && (changed || (!left && complete != before)))
+		cluster->changed(cluster->changed_user);
 }
 
 static void sink_event(void *ctx, const struct watch_event *event)
@@ -258,11 +264,22 @@ struct sink cluster_sink(struct cluster *cluster,
 	};
 }
 
+void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user)
+{
+	cluster->changed = changed;
+	cluster->changed_user = user;
+}
+
 /* Readers */
 
 int cluster_zone(const struct cluster *cluster, const struct query *query)
 {
 	return lookup_zone(&cluster->view, query);
+}
+
+bool cluster_zone_is_reverse(const struct cluster *cluster, size_t zone)
+{
+	return cluster->view.zones[zone].reverse;
 }
 
 void cluster_find(
@@ -287,6 +304,17 @@ bool cluster_complete(const struct cluster *cluster)
 uint32_t cluster_serial(const struct cluster *cluster)
 {
 	return atomic_load_explicit(&cluster->view.serial, memory_order_acquire);
+}
+
+uint32_t cluster_put_soa(
+	const struct cluster *cluster, const struct query *query, struct reply *reply)
+{
+	const struct place place = {query, DNS_HEADER_LEN};
+	const uint32_t serial = cluster_serial(cluster);
+
+	reply->flags |= DNS_FLAG_AA;
+	put_apex_soa(&cluster->view, &place, query->labels, serial, reply);
+	return serial;
 }
 
 int cluster_export(const struct cluster *cluster, struct zone_export **out)

@@ -65,13 +65,19 @@ int cluster_new(const struct cluster_config *config, struct cluster **out);
 /* No reader may be inside any more. */
 void cluster_free(struct cluster *cluster);
 
-/* Where the watch puts its objects. `next` (may be NULL) is told every event
- * and settle after the cluster has seen it. Must live as long as the sink. */
+/* Where the watch puts its objects. `event` (may be NULL) is told every event after
+ * the cluster has seen it. Must live as long as the sink. */
 struct sink cluster_sink(struct cluster *cluster,
 	void (*event)(void *user, const struct watch_event *event), void *user);
 
+/* Have changed(user) called when a settle has published something or made something
+ * complete, behind it, on the writer's thread; NULL: no longer. */
+void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user);
+
 /* The index of the longest zone that holds the question's name; -1: none. */
 int cluster_zone(const struct cluster *cluster, const struct query *query);
+
+bool cluster_zone_is_reverse(const struct cluster *cluster, size_t zone);
 
 /* Find what the cluster says to the question (class IN is not looked at).
  * zone: from cluster_zone(). No allocation, no lock. */
@@ -89,6 +95,11 @@ bool cluster_complete(const struct cluster *cluster);
 
 /* The version of the data; rises (RFC 1982) whenever an answer may be another. */
 uint32_t cluster_serial(const struct cluster *cluster);
+
+/* Put the SOA of the question's name, the apex of one of the zones, into Answer; returns
+ * the serial in it. */
+uint32_t cluster_put_soa(
+	const struct cluster *cluster, const struct query *query, struct reply *reply);
 
 /* All that is answered now, of one version, for zone transfers (export.h). Writer's
  * thread. 0; -EAGAIN before cluster_complete(); -ENOMEM. */
