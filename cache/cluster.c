@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "chase.h"
+#include "export.h"
 #include "lookup.h"
 #include "put.h"
 
@@ -25,6 +26,8 @@ struct cluster {
 	bool no_endpoints;
 	void (*event)(void *user, const struct watch_event *event);
 	void *user;
+	void (*changed)(void *user);
+	void *changed_user;
 };
 
 static bool name_ends(const struct name *name, const char *tail)
@@ -287,19 +290,23 @@ static void sink_settle(void *ctx)
 {
 	struct cluster *cluster = ctx;
 	const size_t left = compile_run(&cluster->view.compile);
-	unsigned complete = 0;
+	const bool changed = cluster->store.changed;
+	unsigned complete = 0, before;
 
 	for (unsigned kind = 0; kind < KIND_COUNT; kind++)
 		complete |= cluster->store.kinds[kind].complete ? KIND_BIT(kind) : 0;
 	if (cluster->no_endpoints)
 		complete |= KIND_BIT(KIND_SLICE);
-	if (cluster->store.changed)
+	if (changed)
 		serial_raise(cluster);
+	before = atomic_load_explicit(&cluster->view.gates, memory_order_relaxed);
 	if (!left) {
 		cluster->store.changed = false;
 		atomic_store_explicit(&cluster->view.gates, complete, memory_order_release);
 	}
 	epoch_reclaim(&cluster->bin);
+	if (cluster->changed && (changed || (!left && complete != before)))
+		cluster->changed(cluster->changed_user);
 }
 
 static void sink_event(void *ctx, const struct watch_event *event)
@@ -329,6 +336,12 @@ struct sink cluster_sink(struct cluster *cluster,
 	};
 }
 
+void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user)
+{
+	cluster->changed = changed;
+	cluster->changed_user = user;
+}
+
 /* Readers */
 
 int cluster_zone(const struct cluster *cluster, const struct query *query)
@@ -336,7 +349,7 @@ int cluster_zone(const struct cluster *cluster, const struct query *query)
 	return lookup_zone(&cluster->view, query);
 }
 
-bool cluster_zone_is_reverse(const struct cluster *cluster, int zone)
+bool cluster_zone_is_reverse(const struct cluster *cluster, size_t zone)
 {
 	return cluster->view.zones[zone].reverse;
 }
@@ -362,6 +375,37 @@ bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit
 	const struct chase_way way = {leaves, user};
 
 	return chase_put(&cluster->view, hit, random, &way, reply, outside);
+}
+
+bool cluster_zone_is_exported(const struct cluster *cluster, size_t zone)
+{
+	return !cluster->view.zones[zone].reverse && !cluster->view.zones[zone].clusterset;
+}
+
+bool cluster_complete(const struct cluster *cluster)
+{
+	return export_ready(&cluster->view);
+}
+
+uint32_t cluster_serial(const struct cluster *cluster)
+{
+	return atomic_load_explicit(&cluster->view.serial, memory_order_acquire);
+}
+
+uint32_t cluster_put_soa(
+	const struct cluster *cluster, const struct query *query, struct reply *reply)
+{
+	const struct place place = {query, DNS_HEADER_LEN};
+	const uint32_t serial = cluster_serial(cluster);
+
+	reply->flags |= DNS_FLAG_AA;
+	put_apex_soa(&cluster->view, &place, query->labels, serial, reply);
+	return serial;
+}
+
+int cluster_export(const struct cluster *cluster, struct zone_export **out)
+{
+	return export_take(&cluster->view, out);
 }
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind)

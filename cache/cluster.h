@@ -30,6 +30,7 @@
 #include "watch/sink.h"
 
 struct cluster;
+struct zone_export;
 
 enum cluster_pods {
 	CLUSTER_PODS_DISABLED, /* there are no names of pods */
@@ -78,15 +79,21 @@ int cluster_new(const struct cluster_config *config, struct cluster **out);
 /* No reader may be inside any more. */
 void cluster_free(struct cluster *cluster);
 
-/* Where the watch puts its objects. `next` (may be NULL) is told every event
- * and settle after the cluster has seen it. Must live as long as the sink. */
+/* Where the watch puts its objects. `event` (may be NULL) is told every event after
+ * the cluster has seen it. Must live as long as the sink. */
 struct sink cluster_sink(struct cluster *cluster,
 	void (*event)(void *user, const struct watch_event *event), void *user);
+
+/* Have changed(user) called when a settle has published something or made something
+ * complete, behind it, on the writer's thread; NULL: no longer. */
+void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user);
 
 /* The index of the longest zone that holds the question's name; -1: none. */
 int cluster_zone(const struct cluster *cluster, const struct query *query);
 
-bool cluster_zone_is_reverse(const struct cluster *cluster, int zone);
+bool cluster_zone_is_reverse(const struct cluster *cluster, size_t zone);
+/* Whether cluster_export() has its names: not those of reverse and clusterset zones. */
+bool cluster_zone_is_exported(const struct cluster *cluster, size_t zone);
 
 /* Find what the cluster says to the question (class IN is not looked at).
  * zone: from cluster_zone(). No allocation, no lock. */
@@ -109,6 +116,21 @@ void cluster_put(const struct cluster *cluster, const struct cluster_hit *hit, u
 bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit, uint32_t random,
 	struct reply *reply, bool (*leaves)(const void *user, const struct query *target),
 	const void *user, struct name *outside);
+
+/* True once everything that any name depends on has had its first list. */
+bool cluster_complete(const struct cluster *cluster);
+
+/* The version of the data; rises (RFC 1982) whenever an answer may be another. */
+uint32_t cluster_serial(const struct cluster *cluster);
+
+/* Put the SOA of the question's name, the apex of one of the zones, into Answer; returns
+ * the serial in it. */
+uint32_t cluster_put_soa(
+	const struct cluster *cluster, const struct query *query, struct reply *reply);
+
+/* All that is answered now, of one version, for zone transfers (export.h). Writer's
+ * thread. 0; -EAGAIN before cluster_complete(); -ENOMEM. */
+int cluster_export(const struct cluster *cluster, struct zone_export **out);
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */

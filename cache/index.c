@@ -217,6 +217,20 @@ struct node *index_node(const struct index *index, const uint8_t *key, size_t le
 	return table_find(table_own(index), key_hash(index, key, len), key, len);
 }
 
+bool index_each(
+	const struct index *index, bool (*call)(void *user, const struct node *node), void *user)
+{
+	const struct index_table *table = table_own(index);
+
+	for (size_t i = 0; i <= table->mask; i++) {
+		const struct node *node = slot_load(table, i);
+
+		if (node && node != tombstone() && !call(user, node))
+			return false;
+	}
+	return true;
+}
+
 /* Every turn makes the ancestor that the turn before is a child of. A failure
  * drops the first one, which takes those made before with it. */
 int index_hold(struct index *index, const uint8_t *key, size_t len, struct node **out)

@@ -69,6 +69,11 @@ const struct entry *index_find(const struct index *index, const uint8_t *key, si
 /* Writer: the node of a name, prepared or not; NULL: none. */
 struct node *index_node(const struct index *index, const uint8_t *key, size_t len);
 
+/* Writer: call for every node, in no order, until it returns false; whether it
+ * never did. Nothing may be held or dropped meanwhile. */
+bool index_each(
+	const struct index *index, bool (*call)(void *user, const struct node *node), void *user);
+
 /* Writer: hold a name, made with its ancestors (entry NULL) where it is not
  * there. 0 or -ENOMEM (nothing has changed then). */
 int index_hold(struct index *index, const uint8_t *key, size_t len, struct node **out);

@@ -81,25 +81,30 @@ static enum cluster_verdict hit_service(
 
 /* ---- names of the zone ---- */
 
-static enum cluster_verdict find_apex(
-	const struct view *view, const struct zone *zone, uint16_t qtype, struct cluster_hit *hit)
+enum cluster_verdict lookup_apex(const struct entry *entry, uint16_t qtype, struct cluster_hit *hit)
 {
-	/* A name server is a Service, which a clusterset zone has no name of. */
-	const bool elsewhere = zone->reverse || zone->clusterset;
-	const unsigned which = elsewhere ? APEX_REVERSE : APEX_FORWARD;
 	enum cluster_verdict verdict;
-	const struct entry *entry;
 
 	hit->kind = HIT_SOA;
 	if (qtype == TYPE_SOA)
 		return CLUSTER_FOUND;
 	if (qtype != TYPE_NS)
 		return CLUSTER_NODATA;
-	entry = atomic_load_explicit(&view->compile.apex[which], memory_order_acquire);
 	verdict = hit_all(hit, entry_answer(entry, SLOT_NAME));
 	hit->glue[0] = entry_answer(entry, SLOT_A);
 	hit->glue[1] = entry_answer(entry, SLOT_AAAA);
 	return verdict;
+}
+
+static enum cluster_verdict find_apex(
+	const struct view *view, const struct zone *zone, uint16_t qtype, struct cluster_hit *hit)
+{
+	/* A name server is a Service, which a clusterset zone has no name of. */
+	const bool elsewhere = zone->reverse || zone->clusterset;
+	const unsigned which = elsewhere ? APEX_REVERSE : APEX_FORWARD;
+
+	return lookup_apex(
+		atomic_load_explicit(&view->compile.apex[which], memory_order_acquire), qtype, hit);
 }
 
 static enum cluster_verdict find_fixed(
@@ -222,6 +227,17 @@ static enum cluster_verdict find_port(
 	if (query->qtype == TYPE_SRV)
 		return hit_services(hit);
 	return hit_service(hit, entry, query->qtype);
+}
+
+enum cluster_verdict lookup_entry(const struct entry *entry, unsigned depth,
+	const struct query *query, struct cluster_hit *hit)
+{
+	if (depth == 1)
+		return find_endpoint(entry, true, query, hit);
+	if (depth == 2)
+		return find_port(entry, true, query, hit);
+	return entry->kind == ENTRY_FIXED ? find_fixed(entry, query->qtype, hit)
+					  : find_service(entry, true, query->qtype, hit);
 }
 
 /* ---- an import and what is below it ---- */

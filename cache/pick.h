@@ -43,7 +43,7 @@ struct target {
 bool pick_target_next(const struct pick *pick, uint32_t *at, struct target *out);
 
 /* The next port of a target from *at on (0 at first), of those that are wanted
- * and have a number; NULL: no more. */
+ * and have a number, each number once; NULL: no more. */
 const struct port_record *pick_port_next(
 	const struct pick *pick, const struct target *target, uint64_t *at);
 

@@ -21,7 +21,7 @@ static bool text_is(const uint8_t *have, const uint8_t *text, uint8_t len)
 
 static const uint8_t *port_name(const struct port_set *set, const struct port_record *port)
 {
-	return (const uint8_t *)set + port->text_at;
+	return ports_labels(set, (unsigned)(port - set->ports));
 }
 
 static const uint8_t *port_protocol(const struct port_set *set, const struct port_record *port)

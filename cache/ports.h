@@ -64,6 +64,12 @@ bool ports_wanted(const uint8_t *name, const uint8_t *protocol, struct port_want
 bool ports_match(const struct port_set *set, const struct port_record *port,
 	const struct port_wanted *wanted);
 
+/* A port's name and, behind it, its protocol: each a length byte and letters. */
+static inline const uint8_t *ports_labels(const struct port_set *set, unsigned port)
+{
+	return (const uint8_t *)set + set->ports[port].text_at;
+}
+
 /* How many ports of a group match. */
 unsigned ports_count(const struct port_set *set, unsigned group, const struct port_wanted *wanted);
 

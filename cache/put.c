@@ -24,7 +24,7 @@ static uint16_t zone_at(const struct place *place, unsigned labels)
 }
 
 /* ns.dns.<zone>, hostmaster.<zone>, with the zone spelled as in the question. */
-static void put_soa(const struct view *view, const struct place *place, unsigned zone_labels,
+static void put_soa(const struct place *place, unsigned zone_labels, uint32_t serial,
 	uint32_t ttl_s, uint32_t minimum_s, struct reply *reply, enum reply_section section)
 {
 	static const uint8_t mname[] = {2, 'n', 's', 3, 'd', 'n', 's'};
@@ -38,12 +38,24 @@ static void put_soa(const struct view *view, const struct place *place, unsigned
 	bytes_put_u16(&out, pointer);
 	bytes_put(&out, rname, sizeof rname);
 	bytes_put_u16(&out, pointer);
-	bytes_put_u32(&out, atomic_load_explicit(&view->serial, memory_order_acquire));
+	bytes_put_u32(&out, serial);
 	bytes_put_u32(&out, 7200);  /* refresh */
 	bytes_put_u32(&out, 1800);  /* retry */
 	bytes_put_u32(&out, 86400); /* expire */
 	bytes_put_u32(&out, minimum_s);
 	reply_put_rr(reply, section, at, TYPE_SOA, ttl_s, rdata, sizeof rdata);
+}
+
+void put_apex_soa(const struct view *view, const struct place *place, unsigned zone_labels,
+	uint32_t serial, struct reply *reply)
+{
+	put_soa(place, zone_labels, serial, least(view->ttl_s, SOA_TTL_MAX_S), view->ttl_s, reply,
+		REPLY_ANSWER);
+}
+
+static uint32_t serial_now(const struct view *view)
+{
+	return atomic_load_explicit(&view->serial, memory_order_acquire);
 }
 
 /* ---- published RRsets ---- */
@@ -134,21 +146,18 @@ struct srv {
 	uint16_t first_at; /* where the first SRV begins */
 };
 
-/* The target's name, uncompressed (RFC 2782): label.SERVICE.NAMESPACE.svc in the
- * object's letters, the zone in the question's. 0: too long for a name. */
-static size_t target_name(const struct srv *srv, const struct target *target, uint8_t *out)
+size_t put_target_name(const struct pick *pick, const struct target *target,
+	const struct query *query, unsigned zone_labels, uint8_t *out)
 {
-	const struct query *query = srv->place->query;
-	const size_t from = query->label_at[srv->zone_labels + 3];
-	const size_t zone = query->label_at[srv->zone_labels];
+	const size_t from = query->label_at[zone_labels + 3];
+	const size_t zone = query->label_at[zone_labels];
 	uint8_t *at = out;
 
 	if (target->label) {
 		memcpy(at, target->label, target->label_len);
 		at += target->label_len;
-	} else if (!srv->pick->own) {
-		const struct endpoint endpoint =
-			endpoints_get(&srv->pick->endpoints, target->first);
+	} else if (!pick->own) {
+		const struct endpoint endpoint = endpoints_get(&pick->endpoints, target->first);
 
 		at[0] = (uint8_t)dashed_format(endpoint.family, endpoint.addr, (char *)at + 1);
 		at += 1 + at[0];
@@ -161,10 +170,23 @@ static size_t target_name(const struct srv *srv, const struct target *target, ui
 	return (size_t)(at - out) + query->name_len - zone;
 }
 
+uint16_t put_weight(const struct pick *pick)
+{
+	const uint32_t candidates = pick_candidates(pick);
+	const uint32_t share = candidates ? 100 / candidates : 1;
+
+	return (uint16_t)(share ? share : 1);
+}
+
+static size_t target_name(const struct srv *srv, const struct target *target, uint8_t *out)
+{
+	return put_target_name(srv->pick, target, srv->place->query, srv->zone_labels, out);
+}
+
 /* The SRVs of one target; false: no room for one. */
 static bool put_target(const struct srv *srv, const struct target *target)
 {
-	uint8_t rdata[6 + NAME_MAX_LEN + NAME_MAX_LABEL + 1];
+	uint8_t rdata[6 + PUT_TARGET_MAX];
 	const size_t len = target_name(srv, target, rdata + 6);
 	const struct port_record *port;
 	uint64_t at = 0;
@@ -264,7 +286,7 @@ static void put_glue(const struct srv *srv)
 		return;
 	}
 	while (rr + 18 <= POINTER_MAX && pick_target_next(srv->pick, &at, &target)) {
-		uint8_t name[NAME_MAX_LEN + NAME_MAX_LABEL + 1];
+		uint8_t name[PUT_TARGET_MAX];
 		const size_t len = target_name(srv, &target, name);
 		uint64_t port = 0;
 		size_t records = 0;
@@ -282,15 +304,13 @@ static void put_glue(const struct srv *srv)
 static void put_services(const struct view *view, const struct cluster_hit *hit,
 	const struct place *place, uint32_t random, struct reply *reply)
 {
-	const uint32_t candidates = pick_candidates(&hit->pick);
-	const uint32_t share = candidates ? 100 / candidates : 1;
 	const struct reply before = *reply;
 	const struct srv srv = {
 		.view = view,
 		.pick = &hit->pick,
 		.place = place,
 		.reply = reply,
-		.weight = (uint16_t)(share ? share : 1),
+		.weight = put_weight(&hit->pick),
 		.zone_labels = hit->zone_labels,
 		.first_at = reply->len,
 	};
@@ -347,8 +367,7 @@ static void put_found(const struct view *view, const struct cluster_hit *hit,
 
 	switch (hit->kind) {
 	case HIT_SOA:
-		put_soa(view, place, hit->zone_labels, least(view->ttl_s, SOA_TTL_MAX_S),
-			view->ttl_s, reply, REPLY_ANSWER);
+		put_apex_soa(view, place, hit->zone_labels, serial_now(view), reply);
 		break;
 	case HIT_RRSET:
 		put_rrset(view, hit, place, random, reply);
@@ -380,6 +399,6 @@ void put_hit(const struct view *view, const struct cluster_hit *hit, const struc
 	if (hit->verdict == CLUSTER_FOUND)
 		put_found(view, hit, place, random, reply);
 	else /* caches go by the record's TTL or by its minimum: both are the same */
-		put_soa(view, place, hit->zone_labels, view->negative_ttl_s, view->negative_ttl_s,
-			reply, REPLY_AUTHORITY);
+		put_soa(place, hit->zone_labels, serial_now(view), view->negative_ttl_s,
+			view->negative_ttl_s, reply, REPLY_AUTHORITY);
 }

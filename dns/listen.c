@@ -61,6 +61,8 @@ static size_t handler_answer(void *thread, const struct net_packet *in, uint8_t 
 		.peer = in->peer,
 		.local = in->local,
 		.tcp = in->proto == NET_TCP,
+		.stream = in->stream,
+		.wake = in->wake,
 	};
 
 	(void)cap; /* 65535 by contract, which is what respond() wants */

@@ -11,8 +11,9 @@
 #define MESSAGE_MAX  65535
 #define OUT_FLUSH    (CONNECTION_OUT_BYTES - LENGTH_BYTES - MESSAGE_MAX)
 #define IN_FIRST     512
-/* Reads before other connections have their turn. */
-#define READS_PER_TURN 8
+/* Before other connections have their turn. */
+#define READS_PER_TURN    8
+#define MESSAGES_PER_TURN 16
 
 /* --- buffers --- */
 
@@ -118,10 +119,38 @@ static size_t message_len(const uint8_t *at)
 	return (size_t)at[0] << 8 | at[1];
 }
 
+/* Put a message that lies LENGTH_BYTES behind the end of the turn's replies to them. */
+static void reply_frame(struct connection_io *io, size_t len)
+{
+	uint8_t *at = io->out + io->out_len;
+
+	at[0] = (uint8_t)(len >> 8);
+	at[1] = (uint8_t)len;
+	io->out_len += LENGTH_BYTES + len;
+}
+
+static void stream_add(struct connection *connection, struct stream *stream)
+{
+	struct stream **end = &connection->streams;
+
+	while (*end)
+		end = &(*end)->after;
+	stream->after = NULL;
+	*end = stream;
+}
+
+static void stream_close_first(struct connection *connection)
+{
+	struct stream *stream = connection->streams;
+
+	connection->streams = stream->after;
+	stream->close(stream);
+}
+
 static void message_answer(
 	struct connection *connection, struct connection_io *io, const uint8_t *data, size_t len)
 {
-	uint8_t *out = io->out + io->out_len;
+	struct stream *stream = NULL;
 	struct net_packet packet = {
 		.data = data,
 		.len = len,
@@ -129,15 +158,45 @@ static void message_answer(
 		.tag = io->tag,
 		.peer = &connection->peer.sa,
 		.local = &connection->local.sa,
+		.stream = &stream,
+		.wake = &io->wake,
 	};
-	size_t n = io->handler->answer(io->thread, &packet, out + LENGTH_BYTES, MESSAGE_MAX);
+	size_t n = io->handler->answer(
+		io->thread, &packet, io->out + io->out_len + LENGTH_BYTES, MESSAGE_MAX);
 
 	io->answered++;
-	if (n == 0)
-		return;
-	out[0] = (uint8_t)(n >> 8);
-	out[1] = (uint8_t)n;
-	io->out_len += LENGTH_BYTES + n;
+	if (stream)
+		stream_add(connection, stream);
+	else if (n > 0)
+		reply_frame(io, n);
+}
+
+/* Send of the streams what the peer takes. */
+static int streams_send(struct connection *connection, struct connection_io *io)
+{
+	connection->waiting = false;
+	for (int i = 0; connection->streams && i < MESSAGES_PER_TURN; i++) {
+		struct stream *stream = connection->streams;
+		int room = replies_room(connection, io);
+		ssize_t n;
+
+		if (room <= 0)
+			return room;
+		n = stream->next(stream, io->out + io->out_len + LENGTH_BYTES);
+		if (n == -EAGAIN) {
+			connection->waiting = true;
+			return 0;
+		}
+		if (n < 0)
+			return (int)n;
+		if (n == 0) {
+			stream_close_first(connection);
+			continue;
+		}
+		reply_frame(io, (size_t)n);
+		io->streamed++;
+	}
+	return 0;
 }
 
 /* Answer the whole messages in data; *used says how far it got. A message that
@@ -253,6 +312,8 @@ static int connection_progress(struct connection *connection, struct connection_
 		more = connection->in.len > 0 ? partial_read(connection, io)
 					      : scratch_read(connection, io);
 	}
+	if (more >= 0)
+		more = streams_send(connection, io);
 	return more < 0 ? more : replies_flush(connection, io);
 }
 
@@ -260,7 +321,7 @@ int connection_turn(struct connection *connection, struct connection_io *io)
 {
 	int rc = 0, wait = 0;
 
-	io->answered = 0;
+	io->answered = io->streamed = 0;
 	io->out_len = 0;
 	if (connection->out.len > 0)
 		rc = replies_flush(connection, io);
@@ -271,8 +332,11 @@ int connection_turn(struct connection *connection, struct connection_io *io)
 	}
 	if (rc < 0)
 		return rc;
-	if (connection->out.len > 0 || connection->blocked)
+	if (connection->out.len > 0 || connection->blocked ||
+		(connection->streams && !connection->waiting))
 		wait |= CONNECTION_WRITE;
+	if (connection->waiting)
+		wait |= CONNECTION_WAKE;
 	if (!connection->ended && !connection->blocked && connection->out.len <= io->max_unsent)
 		wait |= CONNECTION_READ;
 	return wait;
@@ -282,6 +346,8 @@ void connection_close(struct connection *connection, struct connection_io *io)
 {
 	close(connection->fd);
 	connection->fd = -1;
+	while (connection->streams)
+		stream_close_first(connection);
 	io->held -= connection->in.cap + connection->out.cap;
 	free(connection->in.data);
 	free(connection->out.data);

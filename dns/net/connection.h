@@ -11,6 +11,9 @@
  * the length it announces; unsent replies are kept up to max_unsent and the
  * reply that passes it, and until they are below it nothing more is answered
  * or read.
+ *
+ * Replies that are streams (dns/wire/stream.h) are sent one after the other in the
+ * order of their questions, between them the answers to other questions.
  */
 
 #include "handler.h"
@@ -24,10 +27,12 @@ struct buffer { /* malloc'ed, NULL while empty */
 struct connection {
 	int fd; /* non-blocking, owned */
 	union address peer, local;
-	struct buffer in;  /* not answered yet; starts with a length */
-	struct buffer out; /* not sent yet */
-	bool ended;        /* nothing more is read: the peer's FIN, or a broken message */
-	bool blocked;      /* whole messages wait in `in` until `out` drains */
+	struct buffer in;       /* not answered yet; starts with a length */
+	struct buffer out;      /* not sent yet */
+	bool ended;             /* nothing more is read: the peer's FIN, or a broken message */
+	bool blocked;           /* whole messages wait in `in` until `out` drains */
+	struct stream *streams; /* the first one is being sent */
+	bool waiting;           /* it has no message yet */
 };
 
 /* What all connections of a listener share on one thread. */
@@ -36,8 +41,10 @@ struct connection_io {
 	void *thread; /* the handler's */
 	const void *tag;
 	size_t max_unsent;
-	size_t held;     /* bytes in the buffers of all connections */
-	size_t answered; /* messages in the last turn */
+	struct stream_wake wake; /* whose call ends a connection's CONNECTION_WAKE */
+	size_t held;             /* bytes in the buffers of all connections */
+	size_t answered;         /* questions in the last turn */
+	size_t streamed;         /* messages of streams in the last turn */
 	size_t out_len;
 	uint8_t *in, *out; /* scratch, CONNECTION_IN_BYTES and CONNECTION_OUT_BYTES */
 };
@@ -45,13 +52,13 @@ struct connection_io {
 #define CONNECTION_IN_BYTES  16384
 #define CONNECTION_OUT_BYTES (65536 + 2 + 65535)
 
-enum { CONNECTION_READ = 1, CONNECTION_WRITE = 2 };
+enum { CONNECTION_READ = 1, CONNECTION_WRITE = 2, CONNECTION_WAKE = 4 };
 
 /* Do all that can be done now: send what waits, answer whole messages, read on;
  * one batch of the handler. Returns what to wait for (of the enum above), 0 when
  * the connection is finished, or a negative errno: in both cases close it. */
 int connection_turn(struct connection *connection, struct connection_io *io);
-/* Closes the socket and frees the buffers. */
+/* Closes the socket and the streams, and frees the buffers. */
 void connection_close(struct connection *connection, struct connection_io *io);
 
 #endif

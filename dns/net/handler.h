@@ -10,6 +10,8 @@
  * may block for ever: whoever keeps readers' epochs goes offline there.
  */
 
+#include "dns/wire/stream.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +26,10 @@ struct net_packet {
 	const void *tag;              /* the listener's, as given when it was made */
 	const struct sockaddr *peer;  /* AF_INET or AF_INET6; never v4-mapped */
 	const struct sockaddr *local; /* the address asked and the port; never v4-mapped */
+	/* TCP: the answer may be a stream, put here while answer() returns 0. NULL
+	 * where a reply is one message. */
+	struct stream **stream;
+	const struct stream_wake *wake; /* the stream's, to copy; set where stream is */
 };
 
 struct net_handler {

@@ -29,7 +29,7 @@ struct client {
 	struct connection connection;
 	struct tcp *tcp;
 	uint64_t active_ms;
-	int waits; /* CONNECTION_READ and CONNECTION_WRITE */
+	int waits; /* CONNECTION_READ, _WRITE and _WAKE */
 };
 
 struct counters { /* written on the loop thread, read by anybody */
@@ -40,6 +40,7 @@ struct tcp {
 	struct worker_service service;
 	struct worker *worker;
 	uv_poll_t poll;
+	uv_async_t wake;             /* a stream has its next message */
 	uv_timer_t timer;            /* for the head of by_age, and the end of a pause */
 	TAILQ_HEAD(, client) by_age; /* longest idle first */
 	struct connection_io io;
@@ -121,7 +122,8 @@ static bool client_turn(struct client *client)
 		client_close(client);
 		return false;
 	}
-	if (tcp->io.answered > 0 || (had_unsent && client->connection.out.len == 0))
+	if (tcp->io.answered > 0 || tcp->io.streamed > 0 ||
+		(had_unsent && client->connection.out.len == 0))
 		client_touch(client);
 	if (waits == client->waits)
 		return true;
@@ -146,6 +148,27 @@ static void on_client(uv_poll_t *poll, int status, int events)
 	}
 	client_turn(client);
 	clients_shed(tcp);
+}
+
+/* Whose stream it is that has something is not told: rare, and few wait. */
+static void on_wake(uv_async_t *wake)
+{
+	struct tcp *tcp = wake->data;
+	struct client *client, *next;
+
+	for (client = TAILQ_FIRST(&tcp->by_age); client; client = next) {
+		next = TAILQ_NEXT(client, by_age);
+		if (client->connection.waiting)
+			client_turn(client);
+	}
+	clients_shed(tcp);
+}
+
+static void wake_send(void *ctx)
+{
+	struct tcp *tcp = ctx;
+
+	uv_async_send(&tcp->wake);
 }
 
 /* --- time --- */
@@ -314,6 +337,7 @@ static void tcp_stop(struct worker_service *service)
 	while ((client = TAILQ_FIRST(&tcp->by_age)))
 		client_close(client);
 	uv_close((uv_handle_t *)&tcp->timer, NULL);
+	uv_close((uv_handle_t *)&tcp->wake, NULL);
 	uv_close((uv_handle_t *)&tcp->poll, NULL);
 	close(tcp->fd);
 	tcp->fd = -1;
@@ -325,11 +349,18 @@ int worker_add_tcp(struct worker *worker, struct tcp *tcp)
 
 	if (rc < 0)
 		return rc;
+	rc = uv_async_init(worker_loop(worker), &tcp->wake, on_wake);
+	if (rc < 0) {
+		uv_close((uv_handle_t *)&tcp->poll, NULL);
+		return rc;
+	}
 	uv_timer_init(worker_loop(worker), &tcp->timer);
 	tcp->poll.data = tcp;
 	tcp->timer.data = tcp;
+	tcp->wake.data = tcp;
 	tcp->worker = worker;
 	tcp->io.handler = worker_handler(worker);
+	tcp->io.wake = (struct stream_wake){wake_send, tcp};
 	worker_attach(worker, &tcp->service);
 	return 0;
 }

@@ -7,8 +7,8 @@
  * that a new one is never refused. A client that does not read is not read from
  * (at most 64 KiB, and the reply that passes it, wait unsent per connection).
  *
- * Idle is a connection that neither had a message answered nor took its last
- * unsent byte: a message that drips in, or a reply that drips out, must be done
+ * Idle is a connection that neither had a message answered, nor took another
+ * message of a stream, nor its last unsent byte: a message that drips in, or a reply that drips out, must be done
  * within the idle time.
  *
  * tcp_open() binds and listens (errors are known before any thread runs);

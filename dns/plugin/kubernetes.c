@@ -5,6 +5,7 @@
 
 #include "kubernetes.h"
 
+#include "cache/export.h"
 #include "dns/wire/type.h"
 
 #include "list.h"
@@ -72,7 +73,8 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 	cluster_find(kubernetes->cluster, zone, txn->query, &hit);
 	if (hit.verdict == CLUSTER_NXDOMAIN && falls_through(kubernetes, txn->query))
 		return PLUGIN_NEXT;
-	if (hit.verdict == CLUSTER_UNSYNCED && cluster_zone_is_reverse(kubernetes->cluster, zone) &&
+	if (hit.verdict == CLUSTER_UNSYNCED &&
+		cluster_zone_is_reverse(kubernetes->cluster, (size_t)zone) &&
 		falls_through(kubernetes, txn->query) && waited_long(kubernetes))
 		return PLUGIN_NEXT;
 	/* What lies outside is a resolver's business; without one the alias is all
@@ -251,6 +253,74 @@ static void kubernetes_stop(void *instance, void (*done)(void *user), void *user
 	kubernetes->watch = NULL;
 }
 
+/* --- its zones for secondaries --- */
+
+/* Reverse zones are answered from addresses, of which nobody keeps a list. */
+static bool kubernetes_zone(void *instance, size_t i, struct transfer_zone *out)
+{
+	const struct kubernetes *kubernetes = instance;
+
+	if (i >= kubernetes->options.zone_count)
+		return false;
+	out->apex = &kubernetes->options.zones[i];
+	out->withheld = !cluster_zone_is_exported(kubernetes->cluster, i);
+	return true;
+}
+
+static bool kubernetes_serial(void *instance, uint32_t *out)
+{
+	const struct kubernetes *kubernetes = instance;
+
+	*out = cluster_serial(kubernetes->cluster);
+	return cluster_complete(kubernetes->cluster);
+}
+
+static uint32_t kubernetes_soa(void *instance, const struct query *query, struct reply *reply)
+{
+	const struct kubernetes *kubernetes = instance;
+
+	return cluster_put_soa(kubernetes->cluster, query, reply);
+}
+
+static int kubernetes_take(void *instance, void **taken)
+{
+	const struct kubernetes *kubernetes = instance;
+	struct zone_export *export;
+	int rc = cluster_export(kubernetes->cluster, &export);
+
+	if (rc == 0)
+		*taken = export;
+	return rc;
+}
+
+static int kubernetes_copy(
+	void *taken, size_t zone, struct copy_account *account, struct zone_copy **out)
+{
+	return export_zone(taken, zone, account, out);
+}
+
+static void kubernetes_release(void *taken)
+{
+	export_free(taken);
+}
+
+static void kubernetes_watch(void *instance, void (*changed)(void *user), void *user)
+{
+	struct kubernetes *kubernetes = instance;
+
+	cluster_watch(kubernetes->cluster, changed, user);
+}
+
+static const struct transfer_source kubernetes_transfer = {
+	.zone = kubernetes_zone,
+	.serial = kubernetes_serial,
+	.soa = kubernetes_soa,
+	.take = kubernetes_take,
+	.copy = kubernetes_copy,
+	.release = kubernetes_release,
+	.watch = kubernetes_watch,
+};
+
 const struct plugin plugin_kubernetes = {
 	.name = "kubernetes",
 	.setup = kubernetes_setup,
@@ -259,4 +329,5 @@ const struct plugin plugin_kubernetes = {
 	.ready = kubernetes_ready,
 	.stop = kubernetes_stop,
 	.free = kubernetes_free,
+	.transfer = &kubernetes_transfer,
 };

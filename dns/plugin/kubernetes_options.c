@@ -5,6 +5,7 @@
 
 #include "dns/corefile/value.h"
 #include "dns/observe/log.h"
+#include "option.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,44 +71,6 @@ static int strings_add(char ***list, const struct corefile_line *line, char *err
 		grown[++have] = NULL;
 	}
 	return 0;
-}
-
-/* Append the zones that one token names (a CIDR names several). */
-static int zones_add(
-	struct name **zones, size_t *count, const struct corefile_token *token, char *err)
-{
-	char **texts = NULL;
-	char why[256];
-	size_t found = 0;
-	struct name *grown;
-	int rc = value_zones(token->text, &texts, &found, why, sizeof why);
-
-	if (rc < 0) {
-		rc = corefile_error(err, token, "%s", why);
-		goto done;
-	}
-	grown = reallocarray(*zones, *count + found + 1, sizeof *grown);
-	if (!grown) {
-		rc = out_of_memory(err, token);
-		goto done;
-	}
-	*zones = grown;
-	for (size_t i = 0; i < found; i++) {
-		struct name *name = &grown[*count];
-
-		rc = name_from_text(texts[i], strlen(texts[i]), name);
-		if (rc < 0) {
-			rc = corefile_error(err, token, "'%s' is not a zone name", token->text);
-			goto done;
-		}
-		name_lower(name->wire, name->wire, name->len);
-		(*count)++;
-	}
-done:
-	for (size_t i = 0; i < found; i++)
-		free(texts[i]);
-	free(texts);
-	return rc;
 }
 
 static int read_ttl(struct kubernetes_options *options, const struct corefile_line *line, char *err)
@@ -254,7 +217,7 @@ static int read_fallthrough(
 
 	options->fallthrough = true;
 	for (size_t i = 1; i < line->token_count && rc == 0; i++)
-		rc = zones_add(&options->fallthrough_zones, &options->fallthrough_count,
+		rc = option_zones(&options->fallthrough_zones, &options->fallthrough_count,
 			&line->tokens[i], err);
 	return rc;
 }
@@ -266,7 +229,7 @@ static int read_multicluster(
 	int rc = 0;
 
 	for (size_t i = 1; i < line->token_count && rc == 0; i++)
-		rc = zones_add(&options->multicluster_zones, &options->multicluster_count,
+		rc = option_zones(&options->multicluster_zones, &options->multicluster_count,
 			&line->tokens[i], err);
 	return rc;
 }
@@ -380,7 +343,7 @@ static bool option_was_dropped(const struct corefile_token *name)
 	return false;
 }
 
-static int option_read(
+static int body_read(
 	struct kubernetes_options *options, const struct corefile_line *line, char *err)
 {
 	const struct corefile_token *name = &line->tokens[0];
@@ -419,7 +382,7 @@ static int zones_read(const struct plugin_site *site, struct kubernetes_options 
 	int rc = 0;
 
 	for (size_t i = 1; i < line->token_count && rc == 0; i++)
-		rc = zones_add(&options->zones, &options->zone_count, &line->tokens[i], err);
+		rc = option_zones(&options->zones, &options->zone_count, &line->tokens[i], err);
 	if (rc < 0)
 		return rc;
 	if (options->zone_count == 0) {
@@ -519,7 +482,7 @@ int kubernetes_options_read(const struct plugin_site *site, struct kubernetes_op
 			"a server block can have 'kubernetes' once; put all zones on one line");
 	rc = zones_read(site, &options, err);
 	for (size_t i = 0; i < line->body_count && rc == 0; i++)
-		rc = option_read(&options, &line->body[i], err);
+		rc = body_read(&options, &line->body[i], err);
 	if (rc == 0)
 		rc = kubernetes_environment_read(&options, err);
 	if (rc == 0)

@@ -13,6 +13,7 @@ extern const struct plugin plugin_health;
 extern const struct plugin plugin_kubernetes;
 extern const struct plugin plugin_log;
 extern const struct plugin plugin_ready;
+extern const struct plugin plugin_transfer;
 
 /* NULL-terminated. */
 extern const struct plugin *const plugin_list[];

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "option.h"
 
+#include "dns/corefile/value.h"
+
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROWS_MAX 32
@@ -54,5 +57,42 @@ int option_read(const struct corefile_line *line, const struct option_row *rows,
 
 	for (size_t i = 0; i < line->body_count && rc == 0; i++)
 		rc = read_one(&line->tokens[0], &line->body[i], rows, instance, err);
+	return rc;
+}
+
+int option_zones(struct name **zones, size_t *count, const struct corefile_token *token,
+	char err[COREFILE_ERROR_MAX])
+{
+	char **texts = NULL;
+	char why[256];
+	size_t found = 0;
+	struct name *grown;
+	int rc = value_zones(token->text, &texts, &found, why, sizeof why);
+
+	if (rc < 0) {
+		rc = corefile_error(err, token, "%s", why);
+		goto done;
+	}
+	grown = reallocarray(*zones, *count + found + 1, sizeof *grown);
+	if (!grown) {
+		rc = option_no_memory(err, token);
+		goto done;
+	}
+	*zones = grown;
+	for (size_t i = 0; i < found; i++) {
+		struct name *name = &grown[*count];
+
+		rc = name_from_text(texts[i], strlen(texts[i]), name);
+		if (rc < 0) {
+			rc = corefile_error(err, token, "'%s' is not a zone name", token->text);
+			goto done;
+		}
+		name_lower(name->wire, name->wire, name->len);
+		(*count)++;
+	}
+done:
+	for (size_t i = 0; i < found; i++)
+		free(texts[i]);
+	free(texts);
 	return rc;
 }

@@ -6,6 +6,7 @@
  * during setup. */
 
 #include "dns/corefile/corefile.h"
+#include "dns/wire/name.h"
 
 struct option_row {
 	const char *name;
@@ -18,6 +19,11 @@ struct option_row {
  * "file:line:col: directive: message" in err: an unknown option (the nearest one
  * is named), a wrong number of arguments, or what read returned. */
 int option_read(const struct corefile_line *line, const struct option_row *rows, void *instance,
+	char err[COREFILE_ERROR_MAX]);
+
+/* Append the zones that one token names (a CIDR names several), canonical, to *zones
+ * (realloc). 0 or negative with a message; what was there stays. */
+int option_zones(struct name **zones, size_t *count, const struct corefile_token *token,
 	char err[COREFILE_ERROR_MAX]);
 
 /* -ENOMEM and a message. */

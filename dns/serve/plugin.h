@@ -66,6 +66,40 @@ struct plugin_host {
 	bool (*stopping)(void *ctx);
 };
 
+/* A zone that is copied in messages of a transfer, and what bounds the copies, as
+ * cache/zone_copy.h has them; serve does not include cache. */
+struct zone_copy;
+struct copy_account;
+
+struct transfer_zone {
+	const struct name *apex; /* canonical, lives as long as the instance */
+	bool withheld;           /* answered, but never transferred */
+};
+
+/* Zones that a secondary may have a copy of, as `transfer` asks the other plugins of
+ * its block for them. On the control loop where nothing else is said; copy() runs
+ * between start and the end of the loop. */
+struct transfer_source {
+	/* Zone number i; false: there are no more. Any thread. */
+	bool (*zone)(void *instance, size_t i, struct transfer_zone *out);
+	/* The version of the data, of all its zones (RFC 1982); false: not all of it is
+	 * there yet. Any thread. */
+	bool (*serial)(void *instance, uint32_t *out);
+	/* Put the SOA of the question's name, an apex, into Answer, with AA; returns
+	 * the serial in it. Any thread. */
+	uint32_t (*soa)(void *instance, const struct query *query, struct reply *reply);
+	/* What is needed to copy the zones as they are now. 0; -EAGAIN: not all of it is
+	 * there yet; -ENOMEM. */
+	int (*take)(void *instance, void **taken);
+	/* Copy one zone of it. 0 or a negative errno (-ENOBUFS: the account's limit). Any
+	 * thread, slow. */
+	int (*copy)(void *taken, size_t zone, struct copy_account *account, struct zone_copy **out);
+	void (*release)(void *taken);
+	/* Have changed(user) called whenever the serial may be another, one caller at a
+	 * time; NULL: no longer. */
+	void (*watch)(void *instance, void (*changed)(void *user), void *user);
+};
+
 struct plugin {
 	const char *name;
 	/* Read the lines. 0, or negative with "file:line:col: message" in err. */
@@ -87,8 +121,9 @@ struct plugin {
 		char err[COREFILE_ERROR_MAX]);
 	/* End what start began; done must be called, later or at once. NULL: nothing. */
 	void (*stop)(void *instance, void (*done)(void *user), void *user);
-	void (*free)(void *instance); /* NULL: free() */
-	bool wants_time;              /* needs txn.start_ns */
+	void (*free)(void *instance);           /* NULL: free() */
+	bool wants_time;                        /* needs txn.start_ns */
+	const struct transfer_source *transfer; /* NULL: has no zones to copy */
 };
 
 /* One server block, ready to run: config.c makes it, respond.c runs it. */

@@ -89,6 +89,7 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 		.peer = packet->peer,
 		.local = packet->local,
 		.tcp = packet->tcp,
+		.wake = packet->stream ? packet->wake : NULL,
 	};
 	txn.block = zone_table_find(table, &query, &txn.zone_labels);
 	if (!txn.block)
@@ -111,5 +112,8 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 	}
 	txn.reply_len = reply_end(&reply);
 	chain_done(&txn);
-	return txn.reply_len;
+	if (!txn.stream)
+		return txn.reply_len;
+	*packet->stream = txn.stream;
+	return 0;
 }

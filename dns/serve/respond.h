@@ -14,9 +14,12 @@ struct respond_packet {
 	size_t len;
 	const struct sockaddr *peer, *local;
 	bool tcp;
+	struct stream **stream;         /* where a stream goes; NULL: there can be none */
+	const struct stream_wake *wake; /* set where stream is */
 };
 
-/* Write the reply to out (65535 bytes); its length, 0: no reply. REFUSED where
+/* Write the reply to out (65535 bytes); its length, 0: no reply, or a stream of
+ * them in *packet->stream. REFUSED where
  * no block matches and for classes other than IN, SERVFAIL where no plugin of
  * the block answers. */
 size_t respond(struct thread *thread, const struct zone_table *table,

@@ -7,6 +7,7 @@
 
 #include "dns/wire/query.h"
 #include "dns/wire/reply.h"
+#include "dns/wire/stream.h"
 
 struct sockaddr;
 struct block;
@@ -22,6 +23,11 @@ struct txn {
 	const struct sockaddr *peer;  /* AF_INET or AF_INET6, never v4-mapped */
 	const struct sockaddr *local; /* the address and port asked */
 	bool tcp;
+	/* TCP: a reply of many messages. Whoever sets it has PLUGIN_DONE as its
+	 * verdict and keeps nothing of the txn but a copy of the wake; what is in
+	 * `reply` is what the done hooks see. */
+	struct stream *stream;
+	const struct stream_wake *wake; /* NULL: a reply is one message */
 	const struct block *block;
 	unsigned zone_labels; /* labels of the block's zone that matched */
 	uint64_t start_ns;    /* CLOCK_MONOTONIC; 0 unless the block wants time */

@@ -123,6 +123,11 @@ static inline void bytes_set_u32(uint8_t *p, uint32_t v)
 	p[3] = (uint8_t)v;
 }
 
+static inline uint32_t bytes_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 static inline void bytes_put_u16(struct bytes_out *out, uint16_t v)
 {
 	uint8_t *p = bytes_reserve(out, 2);

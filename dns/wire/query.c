@@ -55,6 +55,60 @@ static bool options_check(const uint8_t *rdata, size_t len)
 	return true;
 }
 
+/* Walk a name that may end in a pointer, which is not followed. */
+static bool name_skip(struct bytes_in *in)
+{
+	const uint8_t *start = in->at;
+
+	while (in->at - start < NAME_MAX_LEN) {
+		const uint8_t label = bytes_get_u8(in);
+
+		if (in->bad || (label > NAME_MAX_LABEL && label < 0xc0))
+			return false;
+		if (label == 0)
+			return true;
+		if (label >= 0xc0)
+			return bytes_take(in, 1) != NULL;
+		bytes_take(in, label);
+	}
+	return false;
+}
+
+/* A pointer to the question, or its name once more. */
+static bool owner_is_asked(const uint8_t *owner, size_t len, const struct query *query)
+{
+	static const uint8_t asked[] = {0xc0, DNS_HEADER_LEN};
+	uint8_t name[NAME_MAX_LEN];
+
+	if (len == sizeof asked && memcmp(owner, asked, len) == 0)
+		return true;
+	if (len != query->name_len)
+		return false;
+	name_lower(name, owner, len);
+	return memcmp(name, query->name, len) == 0;
+}
+
+/* RFC 1035 section 3.3.13: two names and five numbers, the first is the serial. */
+static bool soa_parse(struct bytes_in *in, struct query *out)
+{
+	const uint8_t *owner = in->at, *rdata;
+	uint16_t type, class, len;
+
+	if (!name_skip(in) || !owner_is_asked(owner, (size_t)(in->at - owner), out))
+		return false;
+	type = bytes_get_u16(in);
+	class = bytes_get_u16(in);
+	bytes_get_u32(in);
+	len = bytes_get_u16(in);
+	rdata = in->at;
+	if (type != TYPE_SOA || class != out->qclass || !name_skip(in) || !name_skip(in))
+		return false;
+	out->serial = bytes_get_u32(in);
+	bytes_take(in, 16);
+	out->has_serial = !in->bad && in->at - rdata == len;
+	return out->has_serial;
+}
+
 /* The only additional record a question may have. */
 static enum query_verdict opt_parse(struct bytes_in *in, struct query *out)
 {
@@ -89,14 +143,14 @@ enum query_verdict query_parse(const uint8_t *packet, size_t len, struct query *
 		return QUERY_DROP;
 	out->size = (uint16_t)len;
 	out->edns_size = 0;
-	out->has_question = out->has_edns = out->edns_do = false;
+	out->has_question = out->has_edns = out->edns_do = out->has_serial = false;
 	if (out->flags & OPCODE_MASK)
 		return QUERY_NOTIMP;
 	questions = bytes_get_u16(&in);
 	answers = bytes_get_u16(&in);
 	authorities = bytes_get_u16(&in);
 	additionals = bytes_get_u16(&in);
-	if (questions != 1 || (answers | authorities) != 0 || additionals > 1)
+	if (questions != 1 || answers != 0 || authorities > 1 || additionals > 1)
 		return QUERY_FORMERR;
 	if (!name_parse(&in, out))
 		return QUERY_FORMERR;
@@ -105,6 +159,8 @@ enum query_verdict query_parse(const uint8_t *packet, size_t len, struct query *
 	if (in.bad)
 		return QUERY_FORMERR;
 	out->has_question = true;
+	if (authorities && (out->qtype != TYPE_IXFR || !soa_parse(&in, out)))
+		return QUERY_FORMERR;
 	if (additionals)
 		verdict = opt_parse(&in, out);
 	if (verdict == QUERY_OK && bytes_left(&in) != 0)

@@ -8,10 +8,14 @@
  *
  * The gate is O(1) and comes first: at least 12 bytes, QR clear (else dropped:
  * answering answers makes loops), opcode QUERY (else NOTIMP, RFC 1035 section
- * 4.1.1), QDCOUNT 1, ANCOUNT and NSCOUNT 0, ARCOUNT at most 1 OPT (a second OPT
- * is FORMERR, RFC 6891 section 6.1.1; a TSIG or any other additional record
+ * 4.1.1), QDCOUNT 1, ANCOUNT 0, NSCOUNT at most 1, ARCOUNT at most 1 OPT (a second
+ * OPT is FORMERR, RFC 6891 section 6.1.1; a TSIG or any other additional record
  * is FORMERR), no pointer in the name (FORMERR), nothing behind the last record
  * (FORMERR). EDNS version other than 0 is BADVERS (RFC 6891 section 6.1.3).
+ *
+ * The one record that Authority may have is the SOA of an IXFR question (RFC 1995
+ * section 3), with the question's name as its owner. Of its rdata the serial is
+ * read; the names in it are walked and not followed.
  */
 
 #include "name.h"
@@ -50,6 +54,8 @@ struct query {
 	bool has_question;
 	bool has_edns;
 	bool edns_do;
+	bool has_serial;
+	uint32_t serial; /* of an IXFR question: the version that the client has */
 	/* The name in the packet, in the client's letter case. Type and class follow
 	 * it, and replies copy all three from there. */
 	const uint8_t *asked;

@@ -93,6 +93,21 @@ size_t reply_put_fixed(struct reply *reply, enum reply_section section, const ui
 	return fit;
 }
 
+bool reply_put_many(struct reply *reply, enum reply_section section, const uint8_t *rrs, size_t len,
+	uint16_t count)
+{
+	if (reply->full || len > (size_t)(reply->end - reply->len) ||
+		count > UINT16_MAX - reply->count[section]) {
+		reply_overflow(reply, section);
+		return false;
+	}
+	if (len)
+		memcpy(reply->buf + reply->len, rrs, len);
+	reply->len = (uint16_t)(reply->len + len);
+	reply->count[section] = (uint16_t)(reply->count[section] + count);
+	return true;
+}
+
 bool reply_put_rr(struct reply *reply, enum reply_section section, uint16_t owner_at, uint16_t type,
 	uint32_t ttl_s, const uint8_t *rdata, uint16_t rdata_len)
 {

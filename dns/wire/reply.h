@@ -68,6 +68,11 @@ bool reply_put(struct reply *reply, enum reply_section section, const uint8_t *r
 size_t reply_put_fixed(struct reply *reply, enum reply_section section, const uint8_t *rrs,
 	size_t stride, size_t count, size_t first);
 
+/* Append count RRs of len bytes together that were laid out for just this place.
+ * All of them or, where they do not fit, none (false). */
+bool reply_put_many(struct reply *reply, enum reply_section section, const uint8_t *rrs, size_t len,
+	uint16_t count);
+
 /* Put an RR piece by piece: owner given as a pointer to offset `owner_at` of the
  * message (RFC 1035 section 4.1.4; DNS_HEADER_LEN is the question's name). */
 bool reply_put_rr(struct reply *reply, enum reply_section section, uint16_t owner_at, uint16_t type,

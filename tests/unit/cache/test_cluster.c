@@ -524,6 +524,58 @@ static void serial_follows_versions(void **state)
 	assert_int_equal(serial(), (uint32_t)(base + 250 + 0x7FFFFFF0u));
 }
 
+static void on_change(void *user)
+{
+	++*(unsigned *)user;
+}
+
+/* Told after every settle that has changed the serial or completed something. */
+static void watched(void **state)
+{
+	unsigned changes = 0;
+
+	(void)state;
+	cluster_watch(c.cluster, on_change, &changes);
+	complete(&c, KIND_NAMESPACE, 100);
+	complete(&c, KIND_SERVICE, 100);
+	assert_false(cluster_complete(c.cluster));
+	complete(&c, KIND_SLICE, 100);
+	assert_true(cluster_complete(c.cluster));
+	assert_int_equal(changes, 3);
+	settle(&c);
+	assert_int_equal(changes, 3);
+	put(&c, make_service("shop", "web", 110, SERVICE_CLUSTER_IP, "10.9.0.1"));
+	assert_int_equal(changes, 3);
+	settle(&c);
+	assert_int_equal(changes, 4);
+	assert_int_equal(cluster_serial(c.cluster), serial());
+	put(&c, make_service("shop", "web", 120, SERVICE_CLUSTER_IP, "10.9.0.1"));
+	settle(&c);
+	assert_int_equal(changes, 4);
+	cluster_watch(c.cluster, NULL, NULL);
+	take(&c, KIND_SERVICE, "shop", "web", 130);
+	settle(&c);
+	assert_int_equal(changes, 4);
+}
+
+static void soa_alone(void **state)
+{
+	uint8_t buf[512];
+	struct reply reply;
+
+	(void)state;
+	complete(&c, KIND_NAMESPACE, 100);
+	ask(asker, c.cluster, "cluster.LOCAL", "SOA");
+	reply_begin(&reply, &asker->query, buf, sizeof buf);
+	assert_int_equal(cluster_put_soa(c.cluster, &asker->query, &reply), serial());
+	assert_int_equal(reply.count[REPLY_ANSWER], 1);
+	ask(asker, c.cluster, "cluster.LOCAL", "SOA");
+	assert_int_equal(reply_end(&reply), asker->len);
+	assert_memory_equal(buf, asker->reply, asker->len);
+	assert_true(cluster_zone_is_reverse(c.cluster, 1));
+	assert_false(cluster_zone_is_reverse(c.cluster, 3));
+}
+
 static void name_servers(void **state)
 {
 	const struct ip own[] = {make_ip("10.1.0.5"), make_ip("fd01::5")};
@@ -703,6 +755,8 @@ int main(void)
 		CASE(relists_sweep),
 		CASE(soa_of_each_zone),
 		CASE(serial_follows_versions),
+		CASE(watched),
+		CASE(soa_alone),
 		CASE(name_servers),
 		CASE(large_sets),
 		CASE(bytes_are_exact),

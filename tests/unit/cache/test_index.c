@@ -51,6 +51,40 @@ static struct node *hold(struct index *index, const char *text)
 	return node;
 }
 
+struct notes {
+	unsigned lengths, calls, most;
+};
+
+static bool note(void *user, const struct node *node)
+{
+	struct notes *notes = user;
+
+	notes->lengths += node->len;
+	return ++notes->calls < notes->most;
+}
+
+static void each_node_once(void **state)
+{
+	struct notes notes = {.most = 100};
+	struct epoch_bin bin = {0};
+	struct index index;
+
+	(void)state;
+	assert_int_equal(index_init(&index, secret, &bin), 0);
+	assert_true(index_each(&index, note, &notes));
+	assert_int_equal(notes.calls, 0);
+	hold(&index, "aa.bb.svc"); /* keys of 10, 7 and 4 bytes */
+	index_drop(&index, hold(&index, "x.bb.svc"));
+	assert_true(index_each(&index, note, &notes));
+	assert_int_equal(notes.calls, 3);
+	assert_int_equal(notes.lengths, 21);
+	notes = (struct notes){.most = 2};
+	assert_false(index_each(&index, note, &notes));
+	assert_int_equal(notes.calls, 2);
+	index_free(&index);
+	epoch_bin_free(&bin);
+}
+
 static void ancestors_come_and_go(void **state)
 {
 	struct epoch_bin bin = {0};
@@ -295,6 +329,7 @@ static void readers_never_miss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_node_once),
 		cmocka_unit_test(ancestors_come_and_go),
 		cmocka_unit_test(agrees_with_a_model),
 		cmocka_unit_test(readers_never_miss),

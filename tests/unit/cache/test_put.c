@@ -92,6 +92,13 @@ static void services_of_a_cluster_ip(void **state)
 	expect("two.shop.svc" ZONE, "SRV", "NOERROR SRV 0 33 80 two.shop.svc.cluster.local.");
 	expect("_web._tcp.two.shop.svc" ZONE, "SRV",
 		"NOERROR SRV 0 100 80 two.shop.svc.cluster.local.");
+	/* As kube-dns has them (RFC 2181 section 5). */
+	service("dns", SERVICE_CLUSTER_IP, "10.9.0.3", "53:dns:UDP 53:dns-tcp:TCP 9153:m:TCP");
+	expect("dns.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 33 53 dns.shop.svc.cluster.local. SRV 0 33 9153 "
+		"dns.shop.svc.cluster.local.");
+	expect("_dns-tcp._tcp.dns.shop.svc" ZONE, "SRV",
+		"NOERROR SRV 0 100 53 dns.shop.svc.cluster.local.");
 	service("bare", SERVICE_CLUSTER_IP, "10.9.0.2", "");
 	expect("bare.shop.svc" ZONE, "SRV", "NODATA");
 	service("pending", SERVICE_CLUSTER_IP, "", "80:http:TCP");

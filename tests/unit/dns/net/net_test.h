@@ -8,6 +8,8 @@
  * A question is a 12-byte header and a body; the first body byte decides:
  *	'N'        no reply
  *	'L' hi lo  a reply of that many bytes, all equal to the header's first
+ *	'S' n hi lo  a stream of n such messages; 'W': which waits until `open` is
+ *	             set; 'E': which breaks off behind them
  *	else       header, body, then "peer=ADDRESS local=ADDRESS:PORT thread N"
  */
 
@@ -45,6 +47,17 @@ struct recorder {
 	bool fail_start;
 	_Atomic uint64_t signals_open; /* threads that do not block SIGTERM */
 	char thread_name[16];          /* of the first that stopped */
+	atomic_uint streams_open, streams_closed;
+	atomic_bool open;
+	struct stream_wake wake; /* of the last stream; read it once one is open */
+};
+
+struct recorder_stream {
+	struct stream stream;
+	struct recorder *recorder;
+	uint8_t how, byte;
+	unsigned left;
+	size_t len;
 };
 
 struct recorder_thread {
@@ -127,6 +140,46 @@ static inline void address_text(const struct sockaddr *address, char *text, size
 	}
 }
 
+static inline ssize_t recorder_stream_next(struct stream *stream, uint8_t *out)
+{
+	struct recorder_stream *self = (struct recorder_stream *)(void *)stream;
+
+	if (self->how == 'W' && !self->recorder->open)
+		return -EAGAIN;
+	if (self->left == 0)
+		return self->how == 'E' ? -EIO : 0;
+	self->left--;
+	memset(out, self->byte, self->len);
+	return (ssize_t)self->len;
+}
+
+static inline void recorder_stream_close(struct stream *stream)
+{
+	struct recorder_stream *self = (struct recorder_stream *)(void *)stream;
+
+	self->recorder->streams_closed++;
+	free(self);
+}
+
+static inline struct stream *recorder_stream(
+	struct recorder *recorder, const struct net_packet *packet)
+{
+	struct recorder_stream *self = calloc(1, sizeof *self);
+	const uint8_t *body = packet->data + HEADER;
+
+	*self = (struct recorder_stream){
+		.stream = {recorder_stream_next, recorder_stream_close, NULL},
+		.recorder = recorder,
+		.how = body[0],
+		.byte = packet->data[0],
+		.left = body[1],
+		.len = (size_t)body[2] << 8 | body[3],
+	};
+	recorder->wake = *packet->wake;
+	recorder->streams_open++;
+	return &self->stream;
+}
+
 static inline size_t recorder_answer(
 	void *arg, const struct net_packet *packet, uint8_t *out, size_t cap)
 {
@@ -140,6 +193,10 @@ static inline size_t recorder_answer(
 	thread->answers++;
 	if (packet->len > HEADER && packet->data[HEADER] == 'N')
 		return 0;
+	if (packet->len > HEADER + 3 && packet->stream && memchr("SWE", packet->data[HEADER], 3)) {
+		*packet->stream = recorder_stream(thread->recorder, packet);
+		return 0;
+	}
 	if (packet->len > HEADER + 2 && packet->data[HEADER] == 'L') {
 		size_t len = (size_t)packet->data[HEADER + 1] << 8 | packet->data[HEADER + 2];
 

@@ -303,6 +303,111 @@ static void a_vanished_peer_is_an_error(void **state)
 	assert_int_equal(turn(pair), -EPIPE);
 }
 
+/* ---- streams ---- */
+
+/* Take what has come and count the whole frames of `len` bytes: their first
+ * bytes go to *seen. */
+static void frames_take(int fd, uint8_t *in, size_t *have, char *seen)
+{
+	size_t at = 0, n = strlen(seen);
+
+	*have += drain(fd, in + *have, (1 << 20) - *have);
+	while (*have - at >= 2) {
+		const size_t len = (size_t)in[at] << 8 | in[at + 1];
+
+		if (*have - at < 2 + len)
+			break;
+		seen[n++] = (char)in[at + 2];
+		at += 2 + len;
+	}
+	seen[n] = 0;
+	*have -= at;
+	memmove(in, in + at, *have);
+}
+
+/* More than the socket and max_unsent hold; another question, and another stream,
+ * come while the first one is on its way. */
+static void a_stream_is_sent_as_it_is_read(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[64], *in = malloc(1 << 20);
+	char seen[512] = "", *found;
+	size_t have = 0, most = 0;
+	int waits = 0;
+
+	bytes_write(pair->fd, out, frame_make(out, 'a' << 8 | 1, "S\xc8\x1f\x40"));
+	assert_int_equal(turn(pair) & ~CONNECTION_READ, CONNECTION_WRITE);
+	assert_int_equal(pair->recorder.streams_open, 1);
+	bytes_write(pair->fd, out, frame_make(out, 'b' << 8 | 1, "S\x02\x1f\x40"));
+	bytes_write(pair->fd, out, frame_make(out, 'c' << 8 | 1, "hello"));
+	for (int i = 0; i < 10000 && strlen(seen) < 203; i++) {
+		waits = turn(pair);
+		assert_true(waits > 0);
+		if (pair->connection.out.len > most)
+			most = pair->connection.out.len;
+		frames_take(pair->fd, in, &have, seen);
+	}
+	assert_int_equal(turn(pair), CONNECTION_READ);
+	assert_int_equal(strlen(seen), 203);
+	assert_true(most <= pair->io.max_unsent + 2 + 65535);
+	found = strchr(seen, 'c');
+	assert_true(found && found < seen + 60);
+	memmove(found, found + 1, strlen(found));
+	assert_int_equal(strspn(seen, "a"), 200);
+	assert_string_equal(seen + 200, "bb");
+	assert_int_equal(pair->recorder.streams_closed, 2);
+	free(in);
+}
+
+static void a_stream_may_have_to_wait(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[64], *in = malloc(1 << 20);
+	char seen[16] = "";
+	size_t have = 0;
+
+	bytes_write(pair->fd, out, frame_make(out, 'a' << 8 | 1, "W\3\1\1"));
+	assert_int_equal(turn(pair), CONNECTION_READ | CONNECTION_WAKE);
+	bytes_write(pair->fd, out, frame_make(out, 'b' << 8 | 1, "hello"));
+	shutdown(pair->fd, SHUT_WR);
+	while (turn(pair) & CONNECTION_READ)
+		;
+	/* the peer says no more, but it is not done */
+	assert_int_equal(turn(pair), CONNECTION_WAKE);
+	pair->recorder.open = true;
+	assert_int_equal(turn(pair), 0);
+	frames_take(pair->fd, in, &have, seen);
+	assert_string_equal(seen, "baaa");
+	assert_int_equal(pair->recorder.streams_closed, 1);
+	free(in);
+}
+
+static void a_stream_that_breaks_off_ends_the_connection(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[64];
+
+	bytes_write(pair->fd, out, frame_make(out, 'a' << 8 | 1, "E\2\1\1"));
+	bytes_write(pair->fd, out, frame_make(out, 'b' << 8 | 1, "S\2\1\1"));
+	assert_int_equal(turn(pair), -EIO);
+}
+
+/* The close belongs to whoever took the stream, at whatever moment. */
+static void streams_are_closed_with_the_connection(void **state)
+{
+	struct pair *pair;
+	uint8_t out[64];
+
+	setup(state);
+	pair = *state;
+	bytes_write(pair->fd, out, frame_make(out, 'a' << 8 | 1, "W\2\1\1"));
+	bytes_write(pair->fd, out, frame_make(out, 'b' << 8 | 1, "S\2\1\1"));
+	assert_true(turn(pair) > 0);
+	connection_close(&pair->connection, &pair->io);
+	assert_int_equal(pair->recorder.streams_closed, 2);
+	teardown(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +423,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			blocked_messages_wait_and_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_vanished_peer_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stream_is_sent_as_it_is_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stream_may_have_to_wait, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_stream_that_breaks_off_ends_the_connection, setup, teardown),
+		cmocka_unit_test(streams_are_closed_with_the_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -421,6 +421,76 @@ static void thousands_of_connections(void **state)
 	descriptors_limit(before);
 }
 
+/* The wake comes from another thread than the connection's, also for one whose
+ * peer has gone meanwhile. */
+static void a_stream_is_woken(void **state)
+{
+	const struct linger reset = {1, 0};
+	struct server server;
+	uint8_t in[512];
+	int fd, gone;
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, NULL);
+	fd = client_connect(&server);
+	gone = client_connect(&server);
+	ask(gone, 'g' << 8 | 1, "W\3\1\1");
+	while (server.recorder.streams_open < 1)
+		usleep(1000);
+	setsockopt(gone, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	close(gone);
+	while (server.recorder.streams_closed < 1)
+		usleep(1000);
+	ask(fd, 'a' << 8 | 1, "W\3\1\1");
+	check_served(fd, 7);
+	server.recorder.open = true;
+	server.recorder.wake.call(server.recorder.wake.ctx);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(frame_receive(fd, in), 0x101);
+		assert_int_equal(in[0], 'a');
+	}
+	check_served(fd, 8);
+	assert_int_equal(server.recorder.streams_closed, 2);
+	/* one that never has a message ends with the server */
+	server.recorder.open = false;
+	ask(fd, 'z' << 8 | 1, "W\3\1\1");
+	check_served(fd, 9);
+	server_end(&server);
+	assert_int_equal(server.recorder.streams_closed, 3);
+	close(fd);
+}
+
+/* A stream that goes on is not idle, however long it takes as a whole; one that
+ * the peer does not take is. */
+static void a_stream_that_moves_is_not_idle(void **state)
+{
+	struct tcp_limits limits = {.idle_ms = 300, .max_unsent = 1};
+	struct server server;
+	static uint8_t in[65536 + 1];
+	struct tcp_stats stats;
+	int fd, bytes = 1;
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, &limits);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+	fd_connect(fd, address_v4("127.0.0.1", tcp_port(server.tcp)));
+	ask(fd, 'a' << 8 | 1, "S\x14\xff\xff");
+	for (int i = 0; i < 20; i++) {
+		usleep(50000);
+		assert_int_equal(frame_receive(fd, in), 65535);
+	}
+	ask(fd, 'b' << 8 | 1, "S\xff\xff\xff");
+	do {
+		usleep(20000);
+		tcp_stats(server.tcp, &stats);
+	} while (stats.open > 0);
+	assert_int_equal(stats.closed_idle, 1);
+	assert_int_equal(server.recorder.streams_closed, 2);
+	close(fd);
+	server_end(&server);
+}
+
 static void a_port_in_use_is_an_error(void **state)
 {
 	union address at = address_v4("127.0.0.1", 0);
@@ -475,6 +545,8 @@ int main(void)
 		cmocka_unit_test(buffered_bytes_are_bounded),
 		cmocka_unit_test(stop_answers_what_was_sent),
 		cmocka_unit_test(thousands_of_connections),
+		cmocka_unit_test(a_stream_is_woken),
+		cmocka_unit_test(a_stream_that_moves_is_not_idle),
 		cmocka_unit_test(a_port_in_use_is_an_error),
 		cmocka_unit_test(a_restart_does_not_wait_for_old_connections),
 	};

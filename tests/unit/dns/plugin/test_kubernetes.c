@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The directive from setup to stop over manifest files, on a real loop. */
 #include "cache/epoch.h"
+#include "cache/zone_copy.h"
 #include "dns/observe/log.h"
 #include "dns/plugin/list.h"
 #include "dns/wire/bytes.h"
 #include "dns/wire/type.h"
 #include "watch/watch.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -221,6 +223,70 @@ static void test_pods_disabled(void **state)
 	stop(world);
 }
 
+static void on_changed(void *user)
+{
+	++*(unsigned *)user;
+}
+
+/* What `transfer` asks for. */
+static void test_zones_for_secondaries(void **state)
+{
+	const struct transfer_source *source = plugin_kubernetes.transfer;
+	struct world *world = *state;
+	char body[256], err[COREFILE_ERROR_MAX] = "";
+	struct copy_account account = {0, 1 << 20};
+	struct transfer_zone zone;
+	struct zone_copy *copy;
+	unsigned changed = 0;
+	uint32_t serial;
+	void *taken;
+
+	snprintf(body, sizeof body, "manifests %s", world->dir);
+	assert_int_equal(setup_plugin(world, body, err), 0);
+	assert_true(source->zone(world->instance, 0, &zone));
+	assert_int_equal(zone.apex->labels, 2);
+	assert_false(zone.withheld);
+	assert_true(source->zone(world->instance, 1, &zone));
+	assert_true(zone.withheld);
+	assert_false(source->zone(world->instance, 2, &zone));
+	assert_false(source->serial(world->instance, &serial));
+	assert_int_equal(source->take(world->instance, &taken), -EAGAIN);
+	source->watch(world->instance, on_changed, &changed);
+	assert_int_equal(plugin_kubernetes.start(world->instance, &world->host, NULL, err), 0);
+	for (int i = 0; i < 1000 && !plugin_kubernetes.ready(world->instance); i++)
+		uv_run(&world->loop, UV_RUN_ONCE);
+	assert_true(changed > 0);
+	assert_true(source->serial(world->instance, &serial));
+	assert_int_equal(source->take(world->instance, &taken), 0);
+	assert_int_equal(source->copy(taken, 0, &account, &copy), 0);
+	source->release(taken);
+	assert_int_equal(zone_copy_serial(copy), serial);
+	/* SOA, NS, ns.dns, dns-version, web: A, SRV; SOA */
+	assert_true(zone_copy_records(copy) >= 6);
+	zone_copy_drop(copy);
+	source->watch(world->instance, NULL, NULL);
+	stop(world);
+}
+
+static void test_soa_for_secondaries(void **state)
+{
+	const struct transfer_source *source = plugin_kubernetes.transfer;
+	struct world *world = *state;
+	char err[COREFILE_ERROR_MAX] = "";
+	struct reply reply;
+	uint32_t serial;
+
+	assert_int_equal(setup_plugin(world, "ttl 30", err), 0);
+	assert_int_equal(ask(world, "cluster.local", TYPE_SOA, &reply), PLUGIN_DONE);
+	reply_reset(&reply);
+	reply.flags = 0;
+	serial = source->soa(world->instance, reply.query, &reply);
+	assert_int_equal(reply.count[REPLY_ANSWER], 1);
+	assert_true(reply.flags & DNS_FLAG_AA);
+	assert_int_equal(bytes_u32(reply.buf + reply.len - 20), serial);
+	stop(world);
+}
+
 static void test_stop_before_start(void **state)
 {
 	struct world *world = *state;
@@ -260,6 +326,8 @@ int main(void)
 		CASE(test_pods_verified),
 		CASE(test_pods_insecure),
 		CASE(test_pods_disabled),
+		CASE(test_zones_for_secondaries),
+		CASE(test_soa_for_secondaries),
 		CASE(test_stop_before_start),
 		CASE(test_start_says_what_is_wrong),
 	};

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -83,12 +84,35 @@ static void test_no_memory(void **state)
 	assert_string_equal(err, "F:1:2: out of memory");
 }
 
+static void test_zones(void **state)
+{
+	struct corefile_token at = {.text = "Cluster.LOCAL", .file = "F", .line = 1, .col = 2};
+	char err[COREFILE_ERROR_MAX];
+	struct name *zones = NULL;
+	size_t count = 0;
+
+	(void)state;
+	assert_int_equal(option_zones(&zones, &count, &at, err), 0);
+	assert_int_equal(count, 1);
+	assert_memory_equal(zones[0].wire, "\7cluster\5local", 15);
+	at.text = "10.0.0.0/15";
+	assert_int_equal(option_zones(&zones, &count, &at, err), 0);
+	assert_int_equal(count, 3);
+	assert_memory_equal(zones[1].wire, "\0010\00210\7in-addr\4arpa", 19);
+	at.text = "a..b";
+	assert_true(option_zones(&zones, &count, &at, err) < 0);
+	assert_int_equal(strncmp(err, "F:1:2: ", 7), 0);
+	assert_int_equal(count, 3);
+	free(zones);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_zones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@ struct double_state {
 	const char *answered_by;
 	size_t reply_len;
 	uint64_t start_ns;
+	struct stream *stream; /* answer with it where that is possible */
+	bool could_stream;
 };
 
 static unsigned done_calls;
@@ -32,6 +34,9 @@ static enum plugin_verdict double_query(void *instance, struct txn *txn)
 
 	state->asked++;
 	state->start_ns = txn->start_ns;
+	state->could_stream = txn->wake != NULL;
+	if (txn->wake)
+		txn->stream = state->stream;
 	if (state->verdict == PLUGIN_DONE) {
 		txn->reply->flags |= DNS_FLAG_AA;
 		txn->reply->rcode = state->rcode;
@@ -211,6 +216,34 @@ static void test_other_classes_are_refused(void **state)
 	assert_int_equal(world->first.asked, 0);
 }
 
+static void test_stream(void **state)
+{
+	struct world *world = *state;
+	struct sockaddr_in peer = {.sin_family = AF_INET};
+	struct stream stream, *got = NULL;
+	struct stream_wake wake;
+	struct respond_packet packet;
+
+	world->first.verdict = PLUGIN_DONE;
+	world->first.stream = &stream;
+	question(world, "a.cluster.local", CLASS_IN);
+	packet = (struct respond_packet){.data = world->packet,
+		.len = world->packet_len,
+		.peer = (struct sockaddr *)&peer,
+		.local = (struct sockaddr *)&peer,
+		.tcp = true,
+		.stream = &got,
+		.wake = &wake};
+	assert_int_equal(respond(world->thread, world->table, &packet, world->out), 0);
+	assert_true(world->first.could_stream);
+	assert_ptr_equal(got, &stream);
+	assert_int_equal(world->first.done, 1);
+	assert_int_equal(world->first.reply_len, world->packet_len + 16);
+	/* not over UDP */
+	assert_true(run(world) > 0);
+	assert_false(world->first.could_stream);
+}
+
 static void test_drop(void **state)
 {
 	struct world *world = *state;
@@ -265,6 +298,7 @@ int main(void)
 		CASE(test_no_block_is_refused),
 		CASE(test_other_classes_are_refused),
 		CASE(test_drop),
+		CASE(test_stream),
 		CASE(test_bad_packets),
 		CASE(test_edns_version),
 	};

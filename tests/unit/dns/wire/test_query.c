@@ -308,6 +308,103 @@ static void test_other_additionals(void **state)
 	assert_int_equal(parse(&packet, &query), QUERY_FORMERR);
 }
 
+/* An IXFR question for shop. with one record in Authority, given piece by piece. */
+static struct packet ixfr(
+	const char *owner, size_t owner_len, const char *rr, const char *names, size_t names_len)
+{
+	struct packet packet = QUESTION("\4shop");
+	uint8_t numbers[22] = {0, (uint8_t)(names_len + 20), 0x80, 1, 2, 3};
+
+	packet.data[9] = 1;
+	packet.data[packet.len - 3] = TYPE_IXFR;
+	put(&packet, owner, owner_len);
+	put(&packet, rr, 8);
+	put(&packet, numbers, 2);
+	put(&packet, names, names_len);
+	put(&packet, numbers + 2, 20);
+	return packet;
+}
+
+#define SOA_RR         "\0\6\0\1\0\0\0\0"
+#define IXFR(owner, n) ixfr(owner, sizeof owner - 1, SOA_RR, n, sizeof n - 1)
+
+static void test_ixfr(void **state)
+{
+	static const char pointer[] = "\xc0\x0c";
+	struct packet good[] = {
+		IXFR("\xc0\x0c", "\2ns\xc0\x0c\1h\xc0\x0c"), IXFR("\4sHOp\0", "\2ns\4shop\0\1h\0"),
+		IXFR("\xc0\x0c", "\0\0"), IXFR("\xc0\x0c", "\xff\xff\xc0\x0c"), /* not followed */
+	};
+	struct packet bad[] = {
+		IXFR("\xc0\x0d", "\0\0"),
+		IXFR("\0", "\0\0"),
+		IXFR("\4shoq\0", "\0\0"),
+		IXFR("\4sho\xc0\x0c", "\0\0"),
+		IXFR("\xc0\x0c", "\0"),
+		IXFR("\xc0\x0c", "\0\0\0"),
+		IXFR("\xc0\x0c", "\x40\0"),
+		IXFR("\xc0\x0c", "\x80\0"),
+		ixfr(pointer, 2, "\0\2\0\1\0\0\0\0", "\0\0", 2),
+		ixfr(pointer, 2, "\0\6\0\3\0\0\0\0", "\0\0", 2),
+	};
+	struct packet edns, other;
+	struct query query;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_int_equal(parse(&good[i], &query), QUERY_OK);
+		assert_true(query.has_serial);
+		assert_int_equal(query.serial, 0x80010203);
+		check_truncations(&good[i]);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(parse(&bad[i], &query), QUERY_FORMERR);
+		assert_true(query.has_question);
+	}
+	edns = good[0];
+	add_opt(&edns, 1232, 0x8000, "", 0);
+	check_truncations(&edns);
+	assert_int_equal(parse(&edns, &query), QUERY_OK);
+	assert_true(query.has_serial && query.has_edns);
+	/* for no other type, and no second record; without any it is a question, too */
+	other = good[0];
+	other.data[DNS_HEADER_LEN + 7] = TYPE_AXFR;
+	assert_int_equal(parse(&other, &query), QUERY_FORMERR);
+	other = good[0];
+	other.data[9] = 2;
+	assert_int_equal(parse(&other, &query), QUERY_FORMERR);
+	other = QUESTION("\4shop");
+	other.data[other.len - 3] = TYPE_IXFR;
+	assert_int_equal(parse(&other, &query), QUERY_OK);
+	assert_false(query.has_serial);
+}
+
+/* What ldns writes, we read. */
+static void test_ixfr_of_ldns(void **state)
+{
+	ldns_rdf *zone = ldns_dname_new_frm_str("cluster.local.");
+	ldns_rr *soa = NULL;
+	ldns_pkt *pkt;
+	uint8_t *wire = NULL;
+	size_t len = 0;
+	struct query query;
+
+	(void)state;
+	assert_int_equal(ldns_rr_new_frm_str(&soa,
+				 "cluster.local. 5 IN SOA ns.dns.cluster.local. "
+				 "hostmaster.cluster.local. 4000000000 7200 1800 86400 5",
+				 0, NULL, NULL),
+		LDNS_STATUS_OK);
+	pkt = ldns_pkt_ixfr_request_new(zone, LDNS_RR_CLASS_IN, 0, soa);
+	assert_int_equal(ldns_pkt2wire(&wire, pkt, &len), LDNS_STATUS_OK);
+	assert_int_equal(query_parse(wire, len, &query), QUERY_OK);
+	assert_int_equal(query.qtype, TYPE_IXFR);
+	assert_true(query.has_serial);
+	assert_int_equal(query.serial, 4000000000u);
+	free(wire);
+	ldns_pkt_free(pkt);
+}
+
 /* What ldns writes, we read. */
 static void test_questions_of_ldns(void **state)
 {
@@ -387,6 +484,8 @@ int main(void)
 		cmocka_unit_test(test_edns),
 		cmocka_unit_test(test_edns_options),
 		cmocka_unit_test(test_other_additionals),
+		cmocka_unit_test(test_ixfr),
+		cmocka_unit_test(test_ixfr_of_ldns),
 		cmocka_unit_test(test_questions_of_ldns),
 		cmocka_unit_test(test_below),
 	};

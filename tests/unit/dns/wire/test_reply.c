@@ -371,6 +371,27 @@ static void test_longest_error(void **state)
 	ldns_pkt_free(pkt);
 }
 
+/* Records of different lengths at once: all of them or none. */
+static void test_many(void **state)
+{
+	struct query query = question(0, 0);
+	struct reply reply;
+	uint8_t rrs[200] = {1};
+
+	(void)state;
+	reply_begin(&reply, &query, out, 512);
+	assert_true(reply_put_many(&reply, REPLY_ANSWER, rrs, 0, 0));
+	assert_true(reply_put_many(&reply, REPLY_ANSWER, rrs, sizeof rrs, 7));
+	assert_int_equal(reply.count[REPLY_ANSWER], 7);
+	assert_int_equal(reply.len, reply.body + sizeof rrs);
+	assert_false(reply_put_many(&reply, REPLY_ANSWER, rrs, 512u - reply.len + 1, 1));
+	assert_int_equal(reply.len, reply.body + sizeof rrs);
+	assert_true(reply.full && reply.flags & DNS_FLAG_TC);
+	reply_reset(&reply);
+	assert_true(reply_put_many(&reply, REPLY_ANSWER, rrs, sizeof rrs, UINT16_MAX));
+	assert_false(reply_put_many(&reply, REPLY_ANSWER, rrs, 1, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_extended_rcode),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_longest_error),
+		cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
