@@ -7,35 +7,14 @@
 
 #include <cmocka.h>
 
-#include "ask.h"
 #include "cache/chase.h"
-
-#define ZONE ".cluster.local"
-
-static struct ask *asker;
-static struct ask_cluster c;
+#include "expect.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	asker = ask_new();
-	c = ask_cluster_of((struct cluster_config){.ttl_s = 30});
-	complete_all(&c);
+	expect_start((struct cluster_config){.ttl_s = 30}, true);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	ask_free(asker);
-	cluster_free(c.cluster);
-	return 0;
-}
-
-static void service(const char *name, enum service_type type, const char *what, const char *ports)
-{
-	put(&c, make_service_ports("shop", name, 2, type, what, ports));
-	settle(&c);
 }
 
 /* The answer section of the last reply in its order, with owners:
@@ -266,7 +245,7 @@ static void truncated(void **state)
 	}
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, expect_end)
 
 int main(void)
 {

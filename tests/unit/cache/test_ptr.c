@@ -7,49 +7,13 @@
 
 #include <cmocka.h>
 
-#include "ask.h"
-
-#define ZONE ".cluster.local"
-
-static struct ask *asker;
-static struct ask_cluster c;
+#include "expect.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	asker = ask_new();
-	c = ask_cluster_of((struct cluster_config){.ttl_s = 30});
-	complete_all(&c);
+	expect_start((struct cluster_config){.ttl_s = 30}, true);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	ask_free(asker);
-	cluster_free(c.cluster);
-	return 0;
-}
-
-static void expect_at(int line, const char *name, const char *type, const char *wanted)
-{
-	const char *got = ask(asker, c.cluster, name, type);
-
-	if (strcmp(got, wanted) != 0)
-		fail_msg("line %d: %s %s: %s, wanted %s", line, name, type, got, wanted);
-}
-#define expect(name, type, wanted) expect_at(__LINE__, name, type, wanted)
-
-static void service(const char *name, enum service_type type, const char *what, const char *ports)
-{
-	put(&c, make_service_ports("shop", name, 2, type, what, ports));
-	settle(&c);
-}
-
-static void slice(const char *name, const char *of, const char *endpoints, const char *ports)
-{
-	put(&c, make_slice_ports("shop", name, of, 3, endpoints, ports));
-	settle(&c);
 }
 
 static void cluster_ips(void **state)
@@ -137,7 +101,7 @@ static void all_lead_back(void **state)
 	}
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, expect_end)
 
 int main(void)
 {
