@@ -25,7 +25,7 @@ static const struct {
 } options_dropped[] = {
 	{"resyncperiod", "the API server's watch says what has changed"},
 	{"transfer", "zone transfers are a directive of their own"},
-	{"upstream", "targets of ExternalName Services are looked up by the server itself"},
+	{"upstream", "targets of ExternalName Services are followed without it"},
 };
 
 static int out_of_memory(char *err, const struct corefile_token *at)
