@@ -17,24 +17,13 @@ static bool is_alias(const struct cluster_hit *hit)
 static bool target_read(const struct cluster_hit *hit, const struct query *asked,
 	const struct reply *reply, struct query *out, uint16_t *at)
 {
-	const uint8_t *rr = hit->answer->rr + ANSWER_HEAD;
 	const size_t len = hit->answer->bytes - ANSWER_HEAD;
-	size_t offset[NAME_MAX_LABELS];
-	size_t labels = 0;
 
 	*at = (uint16_t)(reply->len - len);
 	if (*at > 0x3fff - NAME_MAX_LEN)
 		return false;
-	*out = (struct query){
-		.qtype = asked->qtype, .qclass = asked->qclass, .name_len = (uint8_t)len};
-	name_lower(out->name, rr, len);
-	out->asked = reply->buf + *at;
-	for (size_t i = 0; out->name[i]; i += 1u + out->name[i])
-		offset[labels++] = i;
-	out->labels = (uint8_t)labels;
-	out->label_at[0] = (uint8_t)(len - 1);
-	for (size_t i = 0; i < labels; i++)
-		out->label_at[labels - i] = (uint8_t)offset[i];
+	*out = (struct query){.qtype = asked->qtype, .qclass = asked->qclass};
+	query_set_name(reply->buf + *at, (uint8_t)len, out);
 	return true;
 }
 

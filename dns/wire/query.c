@@ -40,6 +40,23 @@ static bool name_parse(struct bytes_in *in, struct query *out)
 	return true;
 }
 
+void query_set_name(const uint8_t *name, uint8_t name_len, struct query *out)
+{
+	struct bytes_in in = bytes_in(name, name_len);
+
+	name_parse(&in, out);
+}
+
+void query_make(const uint8_t *name, uint8_t name_len, uint16_t qtype,
+	uint8_t asked[QUERY_ASKED_MAX], struct query *out)
+{
+	*out = (struct query){.qtype = qtype, .qclass = CLASS_IN, .has_question = true};
+	memcpy(asked, name, name_len);
+	bytes_set_u16(asked + name_len, qtype);
+	bytes_set_u16(asked + name_len + 2, CLASS_IN);
+	query_set_name(asked, name_len, out);
+}
+
 /* RFC 6891 section 6.1.2: a list of code, length, data that fills the rdata. We
  * use none of them, but a list that does not add up is a broken message. */
 static bool options_check(const uint8_t *rdata, size_t len)

@@ -69,6 +69,17 @@ struct query {
 /* Parse one message. packet must live as long as out->asked is used. */
 enum query_verdict query_parse(const uint8_t *packet, size_t len, struct query *out);
 
+/* Set the name (asked, canonical, labels) to an uncompressed valid name, which must live
+ * as long as out->asked is used. */
+void query_set_name(const uint8_t *name, uint8_t name_len, struct query *out);
+
+#define QUERY_ASKED_MAX (NAME_MAX_LEN + 4)
+
+/* A question of our own, class IN, without EDNS or flags. asked holds what replies copy
+ * from the packet, and must live as long. */
+void query_make(const uint8_t *name, uint8_t name_len, uint16_t qtype,
+	uint8_t asked[QUERY_ASKED_MAX], struct query *out);
+
 /* True if the question's name is zone (canonical) or below it. */
 static inline bool query_below(const struct query *query, const struct name *zone)
 {

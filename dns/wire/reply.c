@@ -51,7 +51,7 @@ static void reply_overflow(struct reply *reply, enum reply_section section)
 		reply->flags |= DNS_FLAG_TC;
 }
 
-static uint8_t *reply_room(struct reply *reply, enum reply_section section, size_t len)
+uint8_t *reply_room(struct reply *reply, enum reply_section section, size_t len)
 {
 	uint8_t *at = reply->buf + reply->len;
 

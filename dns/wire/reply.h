@@ -59,6 +59,10 @@ static inline bool reply_fits(const struct reply *reply, size_t len)
 	return !reply->full && len <= (size_t)(reply->end - reply->len);
 }
 
+/* Append an RR of len bytes that the caller lays out at the place returned; what it has
+ * laid out at buf + len beforehand stays as it is. NULL if it does not fit. */
+uint8_t *reply_room(struct reply *reply, enum reply_section section, size_t len);
+
 /* Append one RR in wire form (owner included). False if it did not fit. */
 bool reply_put(struct reply *reply, enum reply_section section, const uint8_t *rr, size_t len);
 

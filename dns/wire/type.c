@@ -12,7 +12,13 @@ struct text_row {
 };
 
 static const struct text_row types[] = {
-#define TYPE(name, number) {#name, number},
+#define TYPE(name, number, rdata) {#name, number},
+#include "types.def"
+#undef TYPE
+};
+
+static const struct text_row layouts[] = {
+#define TYPE(name, number, rdata) {rdata, number},
 #include "types.def"
 #undef TYPE
 };
@@ -64,6 +70,15 @@ const char *class_to_text(uint16_t class, char buf[TYPE_TEXT_MAX])
 const char *rcode_to_text(uint16_t rcode, char buf[TYPE_TEXT_MAX])
 {
 	return row_text(rcodes, ROWS(rcodes), rcode, "RCODE", buf);
+}
+
+const char *type_rdata(uint16_t type)
+{
+	for (size_t i = 0; i < ROWS(layouts); i++) {
+		if (layouts[i].number == type)
+			return layouts[i].text;
+	}
+	return "";
 }
 
 int type_from_text(const char *text, size_t len)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum dns_type {
-#define TYPE(name, number) TYPE_##name = number,
+#define TYPE(name, number, rdata) TYPE_##name = number,
 #include "types.def"
 #undef TYPE
 };
@@ -24,6 +24,10 @@ const char *class_to_text(uint16_t class, char buf[TYPE_TEXT_MAX]);
 
 /* "NOERROR", "NXDOMAIN", or "RCODE23". */
 const char *rcode_to_text(uint16_t rcode, char buf[TYPE_TEXT_MAX]);
+
+/* Where names lie in a type's rdata, as types.def writes it; "" for types that have no
+ * row too. */
+const char *type_rdata(uint16_t type);
 
 /* The number of "AAAA" or "TYPE65280", letter case ignored; -1: neither. */
 int type_from_text(const char *text, size_t len);

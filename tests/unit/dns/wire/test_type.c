@@ -17,7 +17,7 @@ static void test_rows_against_ldns(void **state)
 		const char *name;
 		uint16_t number;
 	} rows[] = {
-#define TYPE(name, number) {#name, number},
+#define TYPE(name, number, rdata) {#name, number},
 #include "dns/wire/types.def"
 #undef TYPE
 	};
