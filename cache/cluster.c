@@ -377,6 +377,31 @@ bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit
 	return chase_put(&cluster->view, hit, random, &way, reply, outside);
 }
 
+/* Labels in front of a zone: no more than the zone has room for a Service's name. */
+static void name_join(const uint8_t *labels, size_t len, unsigned count, const struct name *zone,
+	struct name *out)
+{
+	memcpy(out->wire, labels, len);
+	memcpy(out->wire + len, zone->wire, zone->len);
+	out->len = (uint8_t)(len + zone->len);
+	out->labels = (uint8_t)(count + zone->labels);
+}
+
+unsigned cluster_search(const struct cluster *cluster, int zone, uint8_t family,
+	const uint8_t *addr, struct name out[CLUSTER_SEARCH_COUNT])
+{
+	const struct name *name = &cluster->view.zones[zone].name;
+	size_t len;
+	const uint8_t *ns = pods_find_namespace(&cluster->view.pods, family, addr, &len);
+
+	if (!ns)
+		return 0;
+	name_join(ns, len, 2, name, &out[0]);
+	name_join((const uint8_t *)"\3svc", 4, 1, name, &out[1]);
+	out[2] = *name;
+	return CLUSTER_SEARCH_COUNT;
+}
+
 bool cluster_zone_is_exported(const struct cluster *cluster, size_t zone)
 {
 	return !cluster->view.zones[zone].reverse && !cluster->view.zones[zone].clusterset;

@@ -117,6 +117,13 @@ bool cluster_answer(const struct cluster *cluster, const struct cluster_hit *hit
 	struct reply *reply, bool (*leaves)(const void *user, const struct query *target),
 	const void *user, struct name *outside);
 
+/* With CLUSTER_PODS_VERIFIED: the search list that a kubelet writes for a Pod with this
+ * address (family 4 or 6), as far as it lies in the zone (not a reverse one):
+ * NAMESPACE.svc.ZONE, svc.ZONE, ZONE. 0: no such Pod is known. */
+#define CLUSTER_SEARCH_COUNT 3
+unsigned cluster_search(const struct cluster *cluster, int zone, uint8_t family,
+	const uint8_t *addr, struct name out[CLUSTER_SEARCH_COUNT]);
+
 /* True once everything that any name depends on has had its first list. */
 bool cluster_complete(const struct cluster *cluster);
 

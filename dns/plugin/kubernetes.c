@@ -6,10 +6,13 @@
 #include "kubernetes.h"
 
 #include "cache/export.h"
+#include "dns/serve/ask.h"
 #include "dns/wire/type.h"
 
 #include "list.h"
+#include "resolv_conf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -19,10 +22,12 @@
 #include <string.h>
 #include <time.h>
 
-#define OWN_MAX 64
+#define OWN_MAX          64
+#define RESOLV_CONF_HOST "/etc/resolv.conf"
 
 struct kubernetes {
 	struct kubernetes_options options;
+	struct resolv_conf host_resolver; /* its search list is a part of every Pod's */
 	struct cluster *cluster;
 	struct watch *watch;
 	int64_t started_ms; /* CLOCK_MONOTONIC */
@@ -77,12 +82,51 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 		cluster_zone_is_reverse(kubernetes->cluster, (size_t)zone) &&
 		falls_through(kubernetes, txn->query) && waited_long(kubernetes))
 		return PLUGIN_NEXT;
-	/* What lies outside is a resolver's business; without one the alias is all
-	 * there is to say. */
-	cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply,
-		falls_through, kubernetes, &outside);
+	if (cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply,
+		    falls_through, kubernetes, &outside))
+		ask_outside(txn, &outside);
 	return PLUGIN_DONE;
 }
+
+/* The address of a client; its family, 4 or 6, or 0. */
+static uint8_t client_address(const struct sockaddr *peer, const uint8_t **addr)
+{
+	if (peer->sa_family == AF_INET) {
+		*addr = (const uint8_t *)&((const struct sockaddr_in *)(const void *)peer)
+				->sin_addr;
+		return 4;
+	}
+	*addr = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+	return peer->sa_family == AF_INET6 ? 6 : 0;
+}
+
+static unsigned kubernetes_search(
+	void *instance, const struct txn *txn, struct name out[PLUGIN_SEARCH_MAX])
+{
+	const struct kubernetes *kubernetes = instance;
+	const struct resolv_conf *host = &kubernetes->host_resolver;
+	const uint8_t *addr;
+	uint8_t family;
+	unsigned count;
+	int zone;
+
+	if (kubernetes->options.pods != CLUSTER_PODS_VERIFIED)
+		return 0;
+	if (!txn)
+		return 1;
+	zone = cluster_zone(kubernetes->cluster, txn->query);
+	if (zone < 0 || cluster_zone_is_reverse(kubernetes->cluster, (size_t)zone))
+		return 0;
+	family = client_address(txn->peer, &addr);
+	count = cluster_search(kubernetes->cluster, zone, family, addr, out);
+	for (size_t i = 0; count && i < host->search_count; i++)
+		out[count++] = host->search[i];
+	if (count)
+		out[count++] = (struct name){.len = 1};
+	return count;
+}
+
+static_assert(CLUSTER_SEARCH_COUNT + RESOLV_CONF_MAX + 1 <= PLUGIN_SEARCH_MAX, "names of a list");
 
 static bool kubernetes_ready(void *instance)
 {
@@ -182,6 +226,8 @@ static int kubernetes_setup(
 		goto fail;
 	}
 	kubernetes->started_ms = now_ms();
+	if (kubernetes->options.pods == CLUSTER_PODS_VERIFIED)
+		resolv_conf_read(RESOLV_CONF_HOST, &kubernetes->host_resolver); /* or none */
 	*instance = kubernetes;
 	return 0;
 fail:
@@ -330,4 +376,5 @@ const struct plugin plugin_kubernetes = {
 	.stop = kubernetes_stop,
 	.free = kubernetes_free,
 	.transfer = &kubernetes_transfer,
+	.search = kubernetes_search,
 };

@@ -10,6 +10,7 @@ const struct plugin *const plugin_list[] = {
 	&plugin_health,
 	&plugin_errors,
 	&plugin_log,
+	&plugin_autopath,
 	&plugin_transfer,
 	&plugin_kubernetes,
 	NULL,
@@ -18,10 +19,10 @@ const struct plugin *const plugin_list[] = {
 const char *const plugin_absent[] = {"root", "metadata", "geoip", "cancel", "proxyproto", "quic",
 	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
 	"debug", "trace", "pprof", "shed", "prometheus", "dnstap", "local", "dns64", "any", "chaos",
-	"loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec", "tls",
-	"minimal", "template", "hosts", "route53", "azure", "clouddns", "k8s_external", "file",
-	"auto", "secondary", "etcd", "loop", "forward", "grpc", "erratic", "whoami", "on", "sign",
-	"view", "nomad", NULL};
+	"loadbalance", "tsig", "rewrite", "acl", "cache", "header", "dnssec", "tls", "minimal",
+	"template", "hosts", "route53", "azure", "clouddns", "k8s_external", "file", "auto",
+	"secondary", "etcd", "loop", "forward", "grpc", "erratic", "whoami", "on", "sign", "view",
+	"nomad", NULL};
 
 int plugin_find(const char *directive)
 {

@@ -100,6 +100,8 @@ struct transfer_source {
 	void (*watch)(void *instance, void (*changed)(void *user), void *user);
 };
 
+#define PLUGIN_SEARCH_MAX 20 /* names of a search list */
+
 struct plugin {
 	const char *name;
 	/* Read the lines. 0, or negative with "file:line:col: message" in err. */
@@ -121,7 +123,13 @@ struct plugin {
 		char err[COREFILE_ERROR_MAX]);
 	/* End what start began; done must be called, later or at once. NULL: nothing. */
 	void (*stop)(void *instance, void (*done)(void *user), void *user);
-	void (*free)(void *instance);           /* NULL: free() */
+	void (*free)(void *instance); /* NULL: free() */
+	/* The search list of the client that asks, if it is known and the question lies in
+	 * one of the plugin's zones: how many names, canonical, the root as the last one;
+	 * 0: none. txn NULL: not 0 if any client can be known. For `autopath`; NULL: knows
+	 * no clients. */
+	unsigned (*search)(
+		void *instance, const struct txn *txn, struct name out[PLUGIN_SEARCH_MAX]);
 	bool wants_time;                        /* needs txn.start_ns */
 	const struct transfer_source *transfer; /* NULL: has no zones to copy */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* packet -> query_parse -> class IN? -> block by longest zone -> its plugins in
- * order until one answers -> reply_end -> the plugins' done hooks, last first.
+ * order until one answers -> the alias in it followed (ask.h) -> reply_end -> the plugins' done hooks, last first.
  *
  * What goes wrong: bytes that are no question get the rcode that query_parse
  * names; no block, REFUSED (RFC 1034 section 4.3.1: we are not authoritative and
@@ -9,6 +9,7 @@
 
 #include "respond.h"
 
+#include "ask.h"
 #include "dns/wire/type.h"
 
 #include <time.h>
@@ -36,26 +37,6 @@ static size_t respond_refused_packet(
 		break;
 	}
 	return 0;
-}
-
-/* Ask the block's plugins in order. */
-static enum plugin_verdict chain_run(struct txn *txn)
-{
-	const struct block *block = txn->block;
-
-	for (size_t i = 0; i < block->plugin_count; i++) {
-		const struct block_plugin *at = &block->plugins[i];
-		enum plugin_verdict verdict;
-
-		if (!at->plugin->query)
-			continue;
-		verdict = at->plugin->query(at->instance, txn);
-		if (verdict == PLUGIN_NEXT)
-			continue;
-		txn->answered_by = at->plugin->name;
-		return verdict;
-	}
-	return PLUGIN_NEXT;
 }
 
 static void chain_done(struct txn *txn)
@@ -90,6 +71,7 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 		.local = packet->local,
 		.tcp = packet->tcp,
 		.wake = packet->stream ? packet->wake : NULL,
+		.table = table,
 	};
 	txn.block = zone_table_find(table, &query, &txn.zone_labels);
 	if (!txn.block)
@@ -97,7 +79,7 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 	if (txn.block->wants_time)
 		txn.start_ns = now_ns();
 	reply_begin(&reply, &query, out, reply_limit(&query, packet->tcp));
-	switch (chain_run(&txn)) {
+	switch (ask_chain(&txn)) {
 	case PLUGIN_DONE:
 		break;
 	case PLUGIN_DROP:

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "ask.h"
 #include "dns/observe/log.h"
 #include "txn.h"
 
@@ -14,6 +15,8 @@ struct thread {
 	uint64_t random;
 	size_t log_len;
 	char log[LOG_BUFFER];
+	struct name outside;
+	struct inner inner[ASK_DEPTH_MAX]; /* pages that are touched when they are needed */
 };
 
 struct thread *thread_new(void)
@@ -34,6 +37,16 @@ void thread_free(struct thread *thread)
 		return;
 	thread_flush(thread);
 	free(thread);
+}
+
+struct inner *thread_inner(struct thread *thread, unsigned depth)
+{
+	return &thread->inner[depth];
+}
+
+struct name *thread_outside(struct thread *thread)
+{
+	return &thread->outside;
 }
 
 /* SplitMix64: spreads answers evenly; secrets come from getrandom(). */

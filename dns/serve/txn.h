@@ -11,6 +11,8 @@
 
 struct sockaddr;
 struct block;
+struct name;
+struct zone_table;
 
 /* What a thread keeps from one query to the next. One per answering or loop
  * thread, made by thread_new(), never shared. */
@@ -28,6 +30,11 @@ struct txn {
 	 * `reply` is what the done hooks see. */
 	struct stream *stream;
 	const struct stream_wake *wake; /* NULL: a reply is one message */
+	/* The reply ends in an alias to this name, which whoever made it does not know
+	 * (ask_outside() of ask.h). */
+	const struct name *outside;
+	unsigned depth; /* 0: the client's question; else one that the server asks itself */
+	const struct zone_table *table; /* of the blocks that the client could have asked */
 	const struct block *block;
 	unsigned zone_labels; /* labels of the block's zone that matched */
 	uint64_t start_ns;    /* CLOCK_MONOTONIC; 0 unless the block wants time */
@@ -44,6 +51,9 @@ uint32_t thread_random(struct thread *thread);
 /* Queue bytes (whole lines) for the process's log: written out with the others
  * when the batch is over, so that a line costs no system call of its own. */
 void thread_log(struct thread *thread, const char *lines, size_t len);
+
+/* Where ask_outside() keeps the name. */
+struct name *thread_outside(struct thread *thread);
 
 struct thread *thread_new(void);
 void thread_free(struct thread *thread);  /* flushes the log */

@@ -373,6 +373,28 @@ def large_answers():
         check_equal(len(short(port, name)), 1000, "the number of addresses after dig's retry over TCP")
 
 
+def search_lists_and_other_blocks():
+    """A Pod that has this test's address: its search list is gone through, over two server blocks."""
+    port = free_port()
+    pod = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop}\nstatus: {podIP: 127.0.0.1}\n"
+    alias = ("---\napiVersion: v1\nkind: Service\nmetadata: {name: far, namespace: shop}\n"
+             "spec: {type: ExternalName, externalName: %s}\n")
+    text = (".:%d {\nbind 127.0.0.1\nautopath @kubernetes\nkubernetes cluster.local {\npods verified\n"
+            "manifests DIR/services.yaml\n}\n}\nother.test:%d {\nbind 127.0.0.1\nkubernetes other.test {\n"
+            "manifests DIR/services.yaml\n}\n}\n" % (port, port))
+    with Program(text) as program:
+        program.file("services.yaml", SERVICE % ("web", "10.96.0.1") + alias % "web.shop.svc.other.test" + pod)
+        program.start().says("pods: the first list is complete")
+        check_equal(short(port, "web.shop.svc.other.test.shop.svc.cluster.local"),
+                    ["10.96.0.1", "web.shop.svc.other.test."], "the name alone, in another block")
+        check_equal(short(port, "web.shop.shop.svc.cluster.local"), ["10.96.0.1", "web.shop.svc.cluster.local."],
+                    "the second name")
+        check_equal(short(port, "web.shop.svc.cluster.local"), ["10.96.0.1"], "the first one")
+        check_equal("NXDOMAIN" in dig(port, "no.shop.svc.cluster.local"), True, "none")
+        check_equal(short(port, "far.shop.svc.cluster.local"), ["10.96.0.1", "web.shop.svc.other.test."],
+                    "an alias into another block")
+
+
 def manifests_are_followed():
     port = free_port()
     name = "new.shop.svc.cluster.local"
@@ -402,7 +424,8 @@ def main():
     for case in (version, plugins, bad_flag, corefile_on_stdin, port_flag_and_quiet, no_corefile, unknown_directive,
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
-                 rcodes_in_and_out_of_blocks, large_answers, manifests_are_followed):
+                 rcodes_in_and_out_of_blocks, large_answers, search_lists_and_other_blocks,
+                 manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()
 
