@@ -63,6 +63,10 @@ enum entry_slot {
 	SLOT_PORTS,          /* struct port_set (ports.h) of the name itself */
 	SLOT_ENDPOINT_PORTS, /* struct port_set of the endpoints */
 	SLOT_ZONES,          /* struct zone_set (zones.h) */
+	SLOT_EXTERNAL_A,     /* what the Service has outside of the cluster */
+	SLOT_EXTERNAL_AAAA,
+	SLOT_EXTERNAL_NAMES, /* CNAMEs, of which one can be answered: without addresses */
+	SLOT_EXTERNAL_PORTS, /* struct port_set of the Service, where there are any of these */
 	SLOT_COUNT
 };
 

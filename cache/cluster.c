@@ -8,6 +8,7 @@
 
 #include "chase.h"
 #include "export.h"
+#include "external_put.h"
 #include "lookup.h"
 #include "put.h"
 
@@ -342,6 +343,15 @@ void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *u
 	cluster->changed_user = user;
 }
 
+void cluster_want_external(struct cluster *cluster, uint32_t ttl_s, bool headless, bool reverse)
+{
+	cluster->rules.external = true;
+	cluster->rules.external_ttl_s = ttl_s;
+	cluster->rules.external_headless = headless;
+	cluster->rules.reverse |= reverse;
+	cluster->view.compile.zone_dirty = true; /* its addresses are not published yet */
+}
+
 /* Readers */
 
 int cluster_zone(const struct cluster *cluster, const struct query *query)
@@ -400,6 +410,18 @@ unsigned cluster_search(const struct cluster *cluster, int zone, uint8_t family,
 	name_join((const uint8_t *)"\3svc", 4, 1, name, &out[1]);
 	out[2] = *name;
 	return CLUSTER_SEARCH_COUNT;
+}
+
+void external_find(const struct cluster *cluster, const struct external *external,
+	const struct query *query, struct external_hit *out)
+{
+	external_view_find(&cluster->view, external, query, out);
+}
+
+bool external_put(const struct cluster *cluster, const struct external *external,
+	const struct external_hit *hit, uint32_t random, struct reply *reply, struct name *outside)
+{
+	return external_view_put(&cluster->view, external, hit, random, reply, outside);
 }
 
 bool cluster_zone_is_exported(const struct cluster *cluster, size_t zone)

@@ -14,7 +14,7 @@
 #define HASHES_KEEP 4096
 
 /* All kinds of records that follow from one Service and its slices. */
-static rule_fn *const rules[] = {rule_service, rule_endpoint, rule_zonal};
+static rule_fn *const rules[] = {rule_service, rule_endpoint, rule_zonal, rule_external};
 #define RULE_COUNT (sizeof rules / sizeof rules[0])
 
 static struct entry *entry_copy(const struct draft *draft, const struct draft_name *name)
@@ -102,8 +102,8 @@ static int hash_order(const void *a, const void *b)
 /* The hashes of all addresses of an entry (NULL: none), sorted, each once. */
 static int hashes_of(struct compile *compile, const struct entry *entry, struct hash_list *list)
 {
-	static const enum entry_slot slots[] = {
-		SLOT_A, SLOT_AAAA, SLOT_ENDPOINTS_A, SLOT_ENDPOINTS_AAAA};
+	static const enum entry_slot slots[] = {SLOT_A, SLOT_AAAA, SLOT_ENDPOINTS_A,
+		SLOT_ENDPOINTS_AAAA, SLOT_EXTERNAL_A, SLOT_EXTERNAL_AAAA};
 	size_t n = 0;
 
 	list->count = 0;

@@ -17,7 +17,7 @@
 #include "reverse.h"
 #include "rule.h"
 
-enum { APEX_FORWARD, APEX_REVERSE, APEX_WHOLE, APEX_COUNT };
+enum { APEX_FORWARD, APEX_REVERSE, APEX_WHOLE, APEX_EXTERNAL, APEX_COUNT };
 
 struct hash_list {
 	uint32_t *hash;

@@ -251,13 +251,14 @@ void draft_end(struct draft *draft)
 	open_entry(draft)->size = name->entry_len;
 }
 
-void draft_addresses(struct draft *draft, const struct draft_item *items, size_t n)
+void draft_addresses(
+	struct draft *draft, enum entry_slot slot, const struct draft_item *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const bool v4 = items[i].family == 4;
 
 		if (!i || items[i].family != items[i - 1].family)
-			draft_open(draft, v4 ? SLOT_A : SLOT_AAAA, v4 ? TYPE_A : TYPE_AAAA);
+			draft_open(draft, v4 ? slot : slot + 1, v4 ? TYPE_A : TYPE_AAAA);
 		if (!i || draft_compare(&items[i], &items[i - 1]) != 0)
 			draft_address(draft, items[i].family, items[i].addr);
 		if (i + 1 == n || items[i].family != items[i + 1].family)

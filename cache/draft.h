@@ -72,8 +72,10 @@ void *draft_block(struct draft *draft, enum entry_slot slot, size_t size);
 void draft_alias(struct draft *draft, enum entry_slot from, enum entry_slot to);
 void draft_end(struct draft *draft);
 
-/* An RRset of n sorted items for each family there is (equal addresses once). */
-void draft_addresses(struct draft *draft, const struct draft_item *items, size_t n);
+/* An RRset of n sorted items for each family there is (equal addresses once): A in the
+ * slot given, AAAA in the one behind it. */
+void draft_addresses(
+	struct draft *draft, enum entry_slot slot, const struct draft_item *items, size_t n);
 
 /* The entry of a name, valid until the next call that writes. */
 const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *name);

@@ -30,6 +30,7 @@ struct pick {
 	unsigned zone; /* 0: any */
 	uint32_t first, count;
 	bool own;
+	bool external; /* the Service's addresses outside, and names without "svc" */
 };
 
 struct node;
@@ -41,6 +42,7 @@ struct cluster_hit {
 	uint8_t zone_labels;
 	uint8_t family; /* of addr */
 	uint8_t addr[16];
+	uint32_t ttl_s; /* of records that are made when they are asked for */
 	uint32_t first, count;
 	const struct answer *answer;
 	const struct answer *glue[2]; /* may be NULL */

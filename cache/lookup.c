@@ -537,6 +537,7 @@ void lookup_find(
 	const unsigned gates = atomic_load_explicit(&view->gates, memory_order_acquire);
 
 	out->zone = (uint8_t)zone;
+	out->ttl_s = view->ttl_s;
 	out->zone_labels = in->name.labels;
 	if (query->labels == in->name.labels)
 		out->verdict = find_apex(view, in, query->qtype, out);

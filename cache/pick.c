@@ -101,10 +101,10 @@ uint32_t pick_address_count(const struct pick *pick, uint8_t family)
 
 /* ---- services ---- */
 
-static uint32_t own_addresses(const struct entry *entry)
+static uint32_t own_addresses(const struct pick *pick)
 {
-	const struct answer *a = entry_answer(entry, SLOT_A);
-	const struct answer *aaaa = entry_answer(entry, SLOT_AAAA);
+	const struct answer *a = entry_answer(pick->entry, pick_own_slot(pick, 4));
+	const struct answer *aaaa = entry_answer(pick->entry, pick_own_slot(pick, 6));
 
 	return (a ? a->count : 0) + (aaaa ? aaaa->count : 0);
 }
@@ -123,7 +123,7 @@ bool pick_has_srv(const struct pick *pick)
 	if (!pick->ports)
 		return false;
 	if (pick->own)
-		return own_addresses(pick->entry) && pick_port_next(pick, &target, &next);
+		return own_addresses(pick) && pick_port_next(pick, &target, &next);
 	while (pick_target_next(pick, &at, &target)) {
 		next = 0;
 		if (pick_port_next(pick, &target, &next))
@@ -155,7 +155,7 @@ uint32_t pick_candidates(const struct pick *pick)
 	if (!ports)
 		return 0;
 	if (pick->own)
-		return own_addresses(pick->entry) * ports_candidates(ports, 0, &pick->wanted);
+		return own_addresses(pick) * ports_candidates(ports, 0, &pick->wanted);
 	if (ports->group_count == 1 && !namesakes && !pick->zone)
 		return pick->count * ports_candidates(ports, 0, &pick->wanted);
 	for (uint32_t i = 0; i < pick->count; i++) {

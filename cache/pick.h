@@ -7,6 +7,14 @@
 
 #include "hit.h"
 
+/* Where the Service's own addresses of a family are. */
+static inline enum entry_slot pick_own_slot(const struct pick *pick, uint8_t family)
+{
+	if (pick->external)
+		return family == 4 ? SLOT_EXTERNAL_A : SLOT_EXTERNAL_AAAA;
+	return family == 4 ? SLOT_A : SLOT_AAAA;
+}
+
 enum pick_match { PICK_NONE, PICK_SOME, PICK_ALL };
 
 /* Whether an endpoint is in the topology zone that is wanted. */

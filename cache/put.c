@@ -109,16 +109,16 @@ static void put_rrset(const struct view *view, const struct cluster_hit *hit,
 
 /* ---- addresses of endpoints ---- */
 
-static bool put_address(const struct view *view, struct reply *reply, enum reply_section section,
+static bool put_address(uint32_t ttl_s, struct reply *reply, enum reply_section section,
 	uint16_t owner_at, uint8_t family, const uint8_t *addr)
 {
-	return reply_put_rr(reply, section, owner_at, family == 4 ? TYPE_A : TYPE_AAAA, view->ttl_s,
-		addr, family == 4 ? 4 : 16);
+	return reply_put_rr(reply, section, owner_at, family == 4 ? TYPE_A : TYPE_AAAA, ttl_s, addr,
+		family == 4 ? 4 : 16);
 }
 
 /* Those from `start` on, then those before it. */
-static void put_addresses(const struct view *view, const struct cluster_hit *hit,
-	const struct place *place, uint32_t random, struct reply *reply)
+static void put_addresses(const struct cluster_hit *hit, const struct place *place, uint32_t random,
+	struct reply *reply)
 {
 	const uint32_t start = random % hit->count;
 	struct endpoint endpoint;
@@ -128,7 +128,7 @@ static void put_addresses(const struct view *view, const struct cluster_hit *hit
 
 		while (pick_address_next(&hit->pick, hit->family, &at, &endpoint)) {
 			if ((n++ >= start) == (round == 0))
-				put_address(view, reply, REPLY_ANSWER, place->at, hit->family,
+				put_address(hit->ttl_s, reply, REPLY_ANSWER, place->at, hit->family,
 					endpoint.addr);
 		}
 	}
@@ -137,7 +137,7 @@ static void put_addresses(const struct view *view, const struct cluster_hit *hit
 /* ---- SRV ---- */
 
 struct srv {
-	const struct view *view;
+	uint32_t ttl_s;
 	const struct pick *pick;
 	const struct place *place;
 	struct reply *reply;
@@ -149,7 +149,7 @@ struct srv {
 size_t put_target_name(const struct pick *pick, const struct target *target,
 	const struct query *query, unsigned zone_labels, uint8_t *out)
 {
-	const size_t from = query->label_at[zone_labels + 3];
+	const size_t from = query->label_at[zone_labels + (pick->external ? 2 : 3)];
 	const size_t zone = query->label_at[zone_labels];
 	uint8_t *at = out;
 
@@ -195,8 +195,8 @@ static bool put_target(const struct srv *srv, const struct target *target)
 		bytes_set_u16(rdata, 0);
 		bytes_set_u16(rdata + 2, srv->weight);
 		bytes_set_u16(rdata + 4, (uint16_t)port->number);
-		if (!reply_put_rr(srv->reply, REPLY_ANSWER, srv->place->at, TYPE_SRV,
-			    srv->view->ttl_s, rdata, (uint16_t)(6 + len)))
+		if (!reply_put_rr(srv->reply, REPLY_ANSWER, srv->place->at, TYPE_SRV, srv->ttl_s,
+			    rdata, (uint16_t)(6 + len)))
 			return false;
 	}
 	return true;
@@ -232,16 +232,17 @@ static bool glue_fits(const struct srv *srv, uint16_t owner_at, uint32_t n, uint
 
 static void put_own_glue(const struct srv *srv, uint16_t owner_at)
 {
-	static const enum entry_slot slots[] = {SLOT_A, SLOT_AAAA};
+	static const uint8_t families[] = {4, 6};
 
 	for (unsigned i = 0; i < 2; i++) {
-		const struct answer *answer = entry_answer(srv->pick->entry, slots[i]);
-		const uint8_t family = i ? 6 : 4;
+		const uint8_t family = families[i];
+		const struct answer *answer =
+			entry_answer(srv->pick->entry, pick_own_slot(srv->pick, family));
 
 		if (!answer || !glue_fits(srv, owner_at, answer->count, family))
 			continue;
 		for (uint32_t k = 0; k < answer->count; k++)
-			put_address(srv->view, srv->reply, REPLY_ADDITIONAL, owner_at, family,
+			put_address(srv->ttl_s, srv->reply, REPLY_ADDITIONAL, owner_at, family,
 				answer->rr + (size_t)k * answer->stride + ANSWER_HEAD);
 	}
 }
@@ -269,7 +270,7 @@ static void put_target_glue(
 		const struct endpoint endpoint = endpoints_get(endpoints, target->first + i);
 
 		if (is_glue(srv, &endpoint, family))
-			put_address(srv->view, srv->reply, REPLY_ADDITIONAL, owner_at, family,
+			put_address(srv->ttl_s, srv->reply, REPLY_ADDITIONAL, owner_at, family,
 				endpoint.addr);
 	}
 }
@@ -301,12 +302,12 @@ static void put_glue(const struct srv *srv)
 	}
 }
 
-static void put_services(const struct view *view, const struct cluster_hit *hit,
-	const struct place *place, uint32_t random, struct reply *reply)
+static void put_services(const struct cluster_hit *hit, const struct place *place, uint32_t random,
+	struct reply *reply)
 {
 	const struct reply before = *reply;
 	const struct srv srv = {
-		.view = view,
+		.ttl_s = hit->ttl_s,
 		.pick = &hit->pick,
 		.place = place,
 		.reply = reply,
@@ -373,13 +374,13 @@ static void put_found(const struct view *view, const struct cluster_hit *hit,
 		put_rrset(view, hit, place, random, reply);
 		break;
 	case HIT_ADDRESSES:
-		put_addresses(view, hit, place, random, reply);
+		put_addresses(hit, place, random, reply);
 		break;
 	case HIT_SERVICES:
-		put_services(view, hit, place, random, reply);
+		put_services(hit, place, random, reply);
 		break;
 	case HIT_ADDRESS:
-		put_address(view, reply, REPLY_ANSWER, place->at, hit->family, hit->addr);
+		put_address(hit->ttl_s, reply, REPLY_ANSWER, place->at, hit->family, hit->addr);
 		break;
 	case HIT_REVERSE:
 		ptr_each(view, hit, put_ptr, &ptr);

@@ -25,9 +25,12 @@ struct rule_config {
 	const struct name *primary; /* the first forward zone */
 	uint8_t zone_max;           /* wire bytes of the longest forward zone */
 	bool reverse;               /* there are reverse zones: keep addresses findable */
-	bool no_services;  /* every zone is answered from imports: no name server is a Service */
-	bool strict;       /* no name in a namespace that is not known */
-	bool zonal;        /* names of topology zones are wanted */
+	bool no_services; /* every zone is answered from imports: no name server is a Service */
+	bool strict;      /* no name in a namespace that is not known */
+	bool zonal;       /* names of topology zones are wanted */
+	bool external;    /* what Services have outside of the cluster is wanted */
+	bool external_headless; /* the endpoints of headless Services too */
+	uint32_t external_ttl_s;
 	bool ignore_empty; /* no name for a ClusterIP Service without endpoints */
 	/* Called when an object is compiled that cannot say what it wants to. */
 	void (*tell)(void *ctx, const struct object *object, const char *why);
@@ -49,7 +52,7 @@ struct rule_run {
 
 typedef void rule_fn(struct rule_run *run);
 
-rule_fn rule_service, rule_endpoint, rule_zonal;
+rule_fn rule_service, rule_endpoint, rule_zonal, rule_external;
 
 /* The hostname of an endpoint of this owner, NULL: none, or one that makes no
  * valid name, which counts as none (the endpoint is then known by its address). */
@@ -65,8 +68,8 @@ bool rule_is_own(const struct rule_config *config, uint8_t family, const uint8_t
 
 /* The apex and ns.dns, which depend on all owners at once: NS with glue. The
  * draft's first names are the apex of the forward zones, that of the reverse zones,
- * and one whose names are whole, for aliases that lead to an apex; the last one
- * is ns.dns. */
+ * one whose names are whole, for aliases that lead to an apex, and the addresses that
+ * the name servers have outside; the last one is ns.dns. */
 void rule_zone(const struct rule_config *config, struct table *owners, struct draft *draft);
 /* The entry of dns-version: the version of the specification we follow. */
 void rule_zone_version(struct draft *draft);

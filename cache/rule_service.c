@@ -19,7 +19,7 @@ static void put_addresses(struct rule_run *run)
 	for (unsigned i = 0; i < service->ip_count; i++)
 		draft_item(draft, NULL, service->ips[i].family, service->ips[i].bytes, 0);
 	draft_sort_by_address(draft->items, draft->item_count);
-	draft_addresses(draft, draft->items, draft->item_count);
+	draft_addresses(draft, SLOT_A, draft->items, draft->item_count);
 	draft->item_count = 0;
 }
 

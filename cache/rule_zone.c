@@ -226,8 +226,64 @@ static void put_host(struct draft *draft, const struct servers *servers)
 			draft_item(draft, NULL, servers->list[i].family, servers->list[i].addr, 0);
 	}
 	draft_sort_by_address(draft->items, draft->item_count);
-	draft_addresses(draft, draft->items, draft->item_count);
+	draft_addresses(draft, SLOT_A, draft->items, draft->item_count);
 	draft_end(draft);
+}
+
+/* ---- outside ---- */
+
+struct outside {
+	const struct rule_config *config;
+	struct draft *draft;
+};
+
+static void outside_endpoints(struct draft *draft, const struct owner *owner)
+{
+	for (const struct slice_record *at = owner->slices; at; at = at->next) {
+		const struct endpoint_slice *slice = at->object;
+
+		for (size_t i = 0; i < slice->v4_count; i++)
+			draft_item(draft, NULL, 4, slice->v4 + 4 * i, 0);
+		for (size_t i = 0; i < slice->v6_count; i++)
+			draft_item(draft, NULL, 6, slice->v6 + 16 * i, 0);
+	}
+}
+
+static void outside_visit(void *user, struct table_link *link)
+{
+	const struct owner *owner = (const struct owner *)(void *)link;
+	const struct outside *outside = user;
+	const struct service *service = owner->service;
+
+	if (!owner->holds_own || !service)
+		return;
+	for (unsigned i = 0; i < service->external_ip_count; i++)
+		draft_item(outside->draft, NULL, service->external_ips[i].family,
+			service->external_ips[i].bytes, 0);
+	if (outside->config->external_headless && service->type == SERVICE_HEADLESS &&
+		!service->external_ip_count)
+		outside_endpoints(outside->draft, owner);
+}
+
+/* The addresses at which the Services of our own endpoints are reached from outside;
+ * without any, the host's. */
+static void put_outside(const struct rule_config *config, struct table *owners, struct draft *draft)
+{
+	struct outside outside = {config, draft};
+	const uint32_t ttl_s = draft->ttl_s;
+
+	draft->ttl_s = config->external_ttl_s;
+	draft_begin(draft, NULL, 0, ENTRY_FIXED);
+	draft->item_count = 0;
+	if (config->external)
+		table_each(owners, outside_visit, &outside);
+	for (size_t i = 0; config->external && !draft->item_count && i < config->own_count; i++)
+		draft_item(draft, NULL, config->own[i].family, config->own[i].bytes, 0);
+	draft_sort_by_address(draft->items, draft->item_count);
+	draft_addresses(draft, SLOT_A, draft->items, draft->item_count);
+	draft->item_count = 0;
+	draft_end(draft);
+	draft->ttl_s = ttl_s;
 }
 
 void rule_zone(const struct rule_config *config, struct table *owners, struct draft *draft)
@@ -246,6 +302,7 @@ void rule_zone(const struct rule_config *config, struct table *owners, struct dr
 		put_apex(draft, &servers, NULL);
 		put_apex(draft, &servers, own ? config->primary : NULL);
 		put_apex(draft, &servers, config->primary);
+		put_outside(config, owners, draft);
 		put_host(draft, &servers);
 	}
 	free(servers.list);

@@ -8,6 +8,7 @@
 #include "decode.h"
 
 #include "decode_address.h"
+#include "decode_external.h"
 #include "decode_import.h"
 #include "decode_pack.h"
 #include "decode_port.h"
@@ -108,9 +109,11 @@ static struct object *service_build(struct decoder *d, const cJSON *tree, const 
 	const cJSON *ports = tree_list(d, spec, "ports");
 	struct port_sizes sizes = {0};
 	struct ip_list list = {.count = 0};
+	struct externals externals;
 	enum service_type kind = SERVICE_CLUSTER_IP;
 	struct service *service;
 	struct port *places;
+	const char **hosts;
 	struct pack pack;
 
 	if (!type || !*type)
@@ -125,15 +128,23 @@ static struct object *service_build(struct decoder *d, const cJSON *tree, const 
 		list.count = 0;
 	}
 	ports_measure(d, ports, &sizes);
+	externals_read(d, tree, &externals);
 	service = (struct service *)pack_start(d, &pack, KIND_SERVICE, id, sizeof *service,
-		sizes.ports * sizeof *places + list.count * sizeof(struct ip) + sizes.text +
-			(external_name ? strlen(external_name) + 1 : 0));
+		sizes.ports * sizeof *places + externals.host_count * sizeof *hosts +
+			(list.count + externals.list.count) * sizeof(struct ip) + sizes.text +
+			externals.text + (external_name ? strlen(external_name) + 1 : 0));
 	if (!service)
 		return NULL;
 	places = pack_take(&pack, sizes.ports * sizeof *places);
+	hosts = externals_pack_places(&externals, &pack);
 	service->type = (uint8_t)kind;
 	service->ip_count = (uint8_t)list.count;
 	service->ips = ip_list_pack(&list, &pack);
+	service->external_ips = externals_pack_addresses(&externals, &pack);
+	service->external_ip_count = (uint8_t)externals.list.count;
+	service->external_host_count = (uint8_t)externals.host_count;
+	service->external_hosts = hosts;
+	externals_pack_texts(&externals, &pack, hosts);
 	service->ports = sizes.ports ? places : NULL;
 	service->port_count = ports_pack(d, &pack, ports, places);
 	service->external_name = external_name ? pack_text(&pack, external_name) : NULL;

@@ -61,6 +61,8 @@ struct decode_options {
 	bool pod_names;
 	/* Keep the topology zones of endpoints. */
 	bool zones;
+	/* Keep the addresses and names that Services have outside of the cluster. */
+	bool externals;
 };
 
 /* One object (an item of a list, or an event's object). On INVALID, name and ns

@@ -132,8 +132,10 @@ static int object_decode(struct reading *r, struct manifest_object *object, cons
 {
 	char why[DECODE_WHY_MAX] = "";
 	const enum object_kind kind = resource_table[object->resource].kind;
-	const struct decode_options options = {
-		.trusted = true, .pod_names = r->filter->pod_names, .zones = r->filter->zones};
+	const struct decode_options options = {.trusted = true,
+		.pod_names = r->filter->pod_names,
+		.zones = r->filter->zones,
+		.externals = r->filter->externals};
 
 	switch (decode_tree(object->resource, tree, &options, &object->object, why)) {
 	case DECODE_OK:

@@ -56,8 +56,8 @@ struct manifest_error {
 /* Which objects are wanted, and how they are read. selects NULL: all; it is asked
  * about each object with metadata.labels (NULL: none). */
 struct manifest_filter {
-	unsigned kinds;        /* KIND_BITs */
-	bool pod_names, zones; /* of struct decode_options */
+	unsigned kinds;                   /* KIND_BITs */
+	bool pod_names, zones, externals; /* of struct decode_options */
 	bool (*selects)(void *user, enum object_kind kind, const struct cJSON *labels);
 	void *user;
 };

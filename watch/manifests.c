@@ -33,7 +33,7 @@ struct manifests {
 	struct sink sink;
 	struct manifests_timing timing;
 	unsigned kinds;
-	bool pod_names, zones;
+	bool pod_names, zones, externals;
 	char **paths;                                   /* NULL-terminated */
 	struct selector *selector, *namespace_selector; /* NULL: none */
 	struct folder *folders;                         /* one per path */
@@ -135,6 +135,7 @@ static int set_read(struct manifests *m, struct manifest_error *error)
 		.kinds = m->kinds,
 		.pod_names = m->pod_names,
 		.zones = m->zones,
+		.externals = m->externals,
 		.selects = labels_select,
 		.user = m,
 	};
@@ -439,6 +440,7 @@ static int config_take(
 	m->kinds = config->kinds;
 	m->pod_names = config->endpoint_pod_names;
 	m->zones = config->endpoint_zones;
+	m->externals = config->service_externals;
 	if (config->label_selector)
 		rc = selector_parse(config->label_selector, &m->selector, err, err_len);
 	if (rc == 0 && config->namespace_selector)

@@ -73,7 +73,11 @@ static bool service_same(const struct service *a, const struct service *b)
 {
 	return a->type == b->type && ips_same(a->ips, a->ip_count, b->ips, b->ip_count) &&
 	       ports_same(a->ports, a->port_count, b->ports, b->port_count) &&
-	       text_same(a->external_name, b->external_name);
+	       text_same(a->external_name, b->external_name) &&
+	       ips_same(a->external_ips, a->external_ip_count, b->external_ips,
+		       b->external_ip_count) &&
+	       a->external_host_count == b->external_host_count &&
+	       texts_same(a->external_hosts, b->external_hosts, a->external_host_count);
 }
 
 static bool slice_same(const struct endpoint_slice *a, const struct endpoint_slice *b)

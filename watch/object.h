@@ -68,6 +68,12 @@ struct service {
 	const struct ip *ips;      /* cluster IPs, in the object's order */
 	const struct port *ports;  /* in the object's order */
 	const char *external_name; /* EXTERNAL_NAME only, as written; else NULL */
+	/* Where it is reached from outside, in the object's order; none unless they are
+	 * asked for (decode.h). */
+	const struct ip *external_ips;
+	const char *const *external_hosts; /* as written */
+	uint8_t external_ip_count;
+	uint8_t external_host_count;
 };
 
 /* Addresses of a slice that have the same ports. */

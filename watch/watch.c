@@ -124,7 +124,8 @@ static int reflectors_make(struct watch *watch, const struct watch_config *confi
 			.kind = (enum object_kind)kind,
 			.label_selector = selector_of(config, (enum object_kind)kind),
 			.options = {.pod_names = config->endpoint_pod_names,
-				.zones = config->endpoint_zones},
+				.zones = config->endpoint_zones,
+				.externals = config->service_externals},
 			.source = access_url(watch->access),
 		};
 		int rc;

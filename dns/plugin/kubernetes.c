@@ -6,6 +6,7 @@
 #include "kubernetes.h"
 
 #include "cache/export.h"
+#include "cache/external.h"
 #include "dns/serve/ask.h"
 #include "dns/wire/type.h"
 
@@ -31,6 +32,7 @@ struct kubernetes {
 	struct cluster *cluster;
 	struct watch *watch;
 	int64_t started_ms; /* CLOCK_MONOTONIC */
+	bool external;      /* what Services have outside is wanted */
 };
 
 static int64_t now_ms(void)
@@ -264,6 +266,7 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.namespace_selector = options->namespace_labels,
 		.endpoint_pod_names = options->endpoint_pod_names,
 		.endpoint_zones = options->zonal,
+		.service_externals = kubernetes->external,
 		.user_agent = agent,
 		.endpoint = options->endpoint,
 		.tls_cert = options->tls_cert,
@@ -297,6 +300,33 @@ static void kubernetes_stop(void *instance, void (*done)(void *user), void *user
 	}
 	watch_close(kubernetes->watch, done, user);
 	kubernetes->watch = NULL;
+}
+
+/* --- for k8s_external --- */
+
+void kubernetes_want_external(
+	struct kubernetes *kubernetes, uint32_t ttl_s, bool headless, bool reverse)
+{
+	kubernetes->external = true;
+	cluster_want_external(kubernetes->cluster, ttl_s, headless, reverse);
+}
+
+const struct cluster *kubernetes_cluster(const struct kubernetes *kubernetes)
+{
+	return kubernetes->cluster;
+}
+
+uint32_t kubernetes_negative_ttl(const struct kubernetes *kubernetes)
+{
+	return kubernetes->options.negative_ttl_s;
+}
+
+bool kubernetes_has_zone_below(
+	const struct kubernetes *kubernetes, const struct query *query, unsigned labels)
+{
+	const int zone = cluster_zone(kubernetes->cluster, query);
+
+	return zone >= 0 && kubernetes->options.zones[zone].labels > labels;
 }
 
 /* --- its zones for secondaries --- */

@@ -55,6 +55,18 @@ void kubernetes_options_free(struct kubernetes_options *options);
  * where else its objects come from). As above; err names the variable. */
 int kubernetes_environment_read(struct kubernetes_options *options, char err[COREFILE_ERROR_MAX]);
 
+/* For `k8s_external`, which reads the cluster of the `kubernetes` of its block. */
+struct kubernetes;
+
+/* Before it starts. */
+void kubernetes_want_external(
+	struct kubernetes *kubernetes, uint32_t ttl_s, bool headless, bool reverse);
+const struct cluster *kubernetes_cluster(const struct kubernetes *kubernetes);
+uint32_t kubernetes_negative_ttl(const struct kubernetes *kubernetes);
+/* Whether one of its zones that has more than so many labels holds the name. */
+bool kubernetes_has_zone_below(
+	const struct kubernetes *kubernetes, const struct query *query, unsigned labels);
+
 /* Say in the log what a watch told. complete: the event's kind has had a first
  * list, so that nothing is held back for it. Control loop's thread. */
 void kubernetes_event_log(const struct watch_event *event, bool complete);

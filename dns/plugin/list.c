@@ -12,6 +12,7 @@ const struct plugin *const plugin_list[] = {
 	&plugin_log,
 	&plugin_autopath,
 	&plugin_transfer,
+	&plugin_k8s_external,
 	&plugin_kubernetes,
 	NULL,
 };
@@ -20,9 +21,8 @@ const char *const plugin_absent[] = {"root", "metadata", "geoip", "cancel", "pro
 	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
 	"debug", "trace", "pprof", "shed", "prometheus", "dnstap", "local", "dns64", "any", "chaos",
 	"loadbalance", "tsig", "rewrite", "acl", "cache", "header", "dnssec", "tls", "minimal",
-	"template", "hosts", "route53", "azure", "clouddns", "k8s_external", "file", "auto",
-	"secondary", "etcd", "loop", "forward", "grpc", "erratic", "whoami", "on", "sign", "view",
-	"nomad", NULL};
+	"template", "hosts", "route53", "azure", "clouddns", "file", "auto", "secondary", "etcd",
+	"loop", "forward", "grpc", "erratic", "whoami", "on", "sign", "view", "nomad", NULL};
 
 int plugin_find(const char *directive)
 {

@@ -395,6 +395,27 @@ def search_lists_and_other_blocks():
                     "an alias into another block")
 
 
+def names_outside():
+    """k8s_external: addresses, a load balancer's name that is followed, PTR; a zone of kubernetes below it."""
+    port = free_port()
+    text = (".:%d {\nbind 127.0.0.1\nk8s_external example.org 192.0.2.0/24\n"
+            "kubernetes cluster.example.org {\nmanifests DIR/services.yaml\n}\ntransfer {\nto *\n}\n}\n" % port)
+    service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: shop}\nspec: {clusterIP: %s%s}\n%s\n"
+    objects = (service % ("web", "10.96.0.1", ", externalIPs: [192.0.2.1, '2001:db8::1']", "") +
+               service % ("lb", "10.96.0.2", "", "status: {loadBalancer: {ingress: [{hostname: web.shop.example.org}]}}"))
+    with Program(text) as program:
+        program.file("services.yaml", objects)
+        program.start().says("services: the first list is complete")
+        check_equal(short(port, "web.shop.example.org"), ["192.0.2.1"], "A")
+        check_equal(short(port, "web.shop.example.org", "AAAA"), ["2001:db8::1"], "AAAA")
+        check_equal(short(port, "lb.shop.example.org"), ["192.0.2.1", "web.shop.example.org."], "followed")
+        check_equal(short(port, "-x", "192.0.2.1"), ["web.shop.example.org."], "PTR")
+        check_equal(short(port, "web.shop.svc.cluster.example.org"), ["10.96.0.1"], "the longer zone")
+        check_equal(short(port, "ns1.dns.example.org") != [], True, "the name server")
+        check_equal("Transfer failed" in dig(port, "example.org", "AXFR"), True, "AXFR")
+        check_equal("SOA" in dig(port, "cluster.example.org", "AXFR"), True, "AXFR of the other zone")
+
+
 def manifests_are_followed():
     port = free_port()
     name = "new.shop.svc.cluster.local"
@@ -424,7 +445,7 @@ def main():
     for case in (version, plugins, bad_flag, corefile_on_stdin, port_flag_and_quiet, no_corefile, unknown_directive,
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
-                 rcodes_in_and_out_of_blocks, large_answers, search_lists_and_other_blocks,
+                 rcodes_in_and_out_of_blocks, large_answers, search_lists_and_other_blocks, names_outside,
                  manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()

@@ -120,22 +120,12 @@ static inline struct ask *ask_new(void)
 	return calloc(1, sizeof(struct ask));
 }
 
-/* type: "A"; limit: the reply's size. */
-static inline const char *ask_limited(struct ask *ask, const struct cluster *cluster,
-	const char *name, const char *type, uint16_t limit, uint32_t random)
+/* The reply, which is in ask->reply, as text. */
+static inline const char *ask_read(struct ask *ask, struct reply *reply)
 {
-	const int number = (int)ldns_get_rr_type_by_name(type);
-	struct reply reply;
 	char *owner;
-	int zone;
 
-	ask_query(ask, name, (uint16_t)number);
-	zone = cluster_zone(cluster, &ask->query);
-	assert_int_not_equal(zone, -1);
-	cluster_find(cluster, zone, &ask->query, &ask->hit);
-	reply_begin(&reply, &ask->query, ask->reply, limit);
-	cluster_put(cluster, &ask->hit, random, &reply);
-	ask->len = reply_end(&reply);
+	ask->len = reply_end(reply);
 	ldns_pkt_free(ask->pkt);
 	ask->pkt = NULL;
 	assert_int_equal(ldns_wire2pkt(&ask->pkt, ask->reply, ask->len), LDNS_STATUS_OK);
@@ -166,6 +156,22 @@ static inline const char *ask_limited(struct ask *ask, const struct cluster *clu
 	default:
 		return "?";
 	}
+}
+
+/* type: "A"; limit: the reply's size. */
+static inline const char *ask_limited(struct ask *ask, const struct cluster *cluster,
+	const char *name, const char *type, uint16_t limit, uint32_t random)
+{
+	struct reply reply;
+	int zone;
+
+	ask_query(ask, name, (uint16_t)ldns_get_rr_type_by_name(type));
+	zone = cluster_zone(cluster, &ask->query);
+	assert_int_not_equal(zone, -1);
+	cluster_find(cluster, zone, &ask->query, &ask->hit);
+	reply_begin(&reply, &ask->query, ask->reply, limit);
+	cluster_put(cluster, &ask->hit, random, &reply);
+	return ask_read(ask, &reply);
 }
 
 static inline const char *ask(

@@ -13,6 +13,8 @@
  *	make_zoned_slice("shop", "web-1", "web", 9, "10.1.0.1@a 10.1.0.2=web-0@b 10.1.0.3")
  *	make_import("shop", "db", 7, SERVICE_HEADLESS, "")
  *	make_import_slice("shop", "db-east", "db", "east", 9, "10.1.0.1=a")
+ *	make_service_outside("shop", "web", 7, SERVICE_CLUSTER_IP, "10.0.0.1", "80:http:TCP",
+ *		"192.0.2.1 2001:db8::1 lb.example.org")
  *	make_service_ports(..., "80:http:TCP 53:dns:UDP 9090::TCP -1:odd:TCP")
  */
 
@@ -105,11 +107,31 @@ static inline struct object *make_namespace(const char *name, uint64_t version)
 	return &namespace->head;
 }
 
-static inline struct object *make_service_ports(const char *ns, const char *name, uint64_t version,
-	enum service_type type, const char *what, const char *ports)
+/* "192.0.2.1 2001:db8::1 lb.example.org" */
+static inline void make_externals(
+	struct make_arena *arena, struct service *service, const char *text)
 {
-	struct make_arena arena = make_arena(
-		512 + strlen(ns) + strlen(name) + 20 * strlen(what) + 40 * strlen(ports));
+	struct ip *ips = make_take(arena, (strlen(text) / 2 + 1) * sizeof *ips);
+	const char **hosts = make_take(arena, (strlen(text) / 2 + 1) * sizeof *hosts);
+	char *copy = strdup(text), *state = NULL;
+
+	service->external_ips = ips;
+	service->external_hosts = hosts;
+	for (char *t = strtok_r(copy, " ", &state); t; t = strtok_r(NULL, " ", &state)) {
+		if (strchr(t, ':') || strspn(t, "0123456789.") == strlen(t))
+			ips[service->external_ip_count++] = make_ip(t);
+		else
+			hosts[service->external_host_count++] = make_text(arena, t);
+	}
+	free(copy);
+}
+
+static inline struct object *make_service_outside(const char *ns, const char *name,
+	uint64_t version, enum service_type type, const char *what, const char *ports,
+	const char *outside)
+{
+	struct make_arena arena = make_arena(512 + strlen(ns) + strlen(name) + 20 * strlen(what) +
+					     40 * strlen(ports) + 40 * strlen(outside));
 	struct service *service = make_take(&arena, sizeof *service);
 	char *copy = strdup(what), *state = NULL;
 	struct ip *ips = make_take(&arena, 8 * sizeof *ips);
@@ -125,8 +147,15 @@ static inline struct object *make_service_ports(const char *ns, const char *name
 	}
 	free(copy);
 	service->ports = make_ports(&arena, ports, &service->port_count);
+	make_externals(&arena, service, outside);
 	service->head.size = (uint32_t)arena.cap;
 	return &service->head;
+}
+
+static inline struct object *make_service_ports(const char *ns, const char *name, uint64_t version,
+	enum service_type type, const char *what, const char *ports)
+{
+	return make_service_outside(ns, name, version, type, what, ports, "");
 }
 
 static inline struct object *make_service(const char *ns, const char *name, uint64_t version,

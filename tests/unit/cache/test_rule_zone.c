@@ -26,7 +26,7 @@ static void draft_zone(struct rules_fixture *f)
 	draft_reset(&f->draft);
 	rule_zone(&f->config, &f->store.owners, &f->draft);
 	assert_int_equal(f->draft.error, 0);
-	assert_int_equal(f->draft.name_count, 4);
+	assert_int_equal(f->draft.name_count, 5);
 }
 
 static struct owner *add(struct rules_fixture *f, const char *name, enum service_type type,

@@ -133,6 +133,26 @@ static inline void slice_line(const struct endpoint_slice *slice)
 		line_add(" unready %u", slice->unready);
 }
 
+static inline void externals_line(const struct service *service)
+{
+	inside(&service->head, service->external_ips,
+		service->external_ip_count * sizeof *service->external_ips);
+	inside(&service->head, service->external_hosts,
+		service->external_host_count * sizeof *service->external_hosts);
+	assert_int_equal((uintptr_t)service->external_hosts % _Alignof(char *), 0);
+	if (service->external_ip_count + service->external_host_count == 0)
+		return;
+	line_add(" outside");
+	for (unsigned i = 0; i < service->external_ip_count; i++)
+		line_ip(service->external_ips[i].family, service->external_ips[i].bytes);
+	for (unsigned i = 0; i < service->external_host_count; i++) {
+		inside(&service->head, service->external_hosts[i],
+			strlen(service->external_hosts[i]) + 1);
+		line_add(" %s", service->external_hosts[i]);
+	}
+	line_add(" inside");
+}
+
 static inline void object_line(const struct object *object)
 {
 	static const char *const types[] = {"cluster", "headless", "external"};
@@ -157,6 +177,8 @@ static inline void object_line(const struct object *object)
 	} else if (object->kind == KIND_SLICE || object->kind == KIND_IMPORT_SLICE) {
 		slice_line((const struct endpoint_slice *)object);
 	}
+	if (object->kind == KIND_SERVICE)
+		externals_line((const struct service *)object);
 	inside(object, ips, count * sizeof *ips);
 	for (unsigned i = 0; i < count; i++)
 		line_ip(ips[i].family, ips[i].bytes);
