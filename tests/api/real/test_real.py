@@ -52,6 +52,30 @@ def node_port_and_load_balancer(w):
         expect(server, domain(kind.lower(), ns), "A", gone, kind + " deleted")
 
 
+def outside_of_the_cluster(w):
+    """k8s_external: external addresses, and what a load balancer's controller writes into the status."""
+    ns = w.namespace()
+    server = w.server(before=["k8s_external example.org 192.0.2.0/24"])
+    made = w.api.create(kube.service(ns, "web", type="LoadBalancer", externalIPs=["192.0.2.1"]))
+    name = "web.%s.example.org." % ns
+    expect(server, name, "A", has("192.0.2.1"), "external address")
+    expect(server, domain("web", ns), "A", has(made["spec"]["clusterIP"]), "inside")
+    expect(server, "_http._tcp." + name, "SRV", lambda answer: answer.rcode == "NOERROR" and len(answer.records) == 1,
+           "SRV")
+    expect(server, "1.2.0.192.in-addr.arpa.", "PTR", has(name), "PTR")
+    w.api.set_status(made, {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}})
+    expect(server, name, "A", has("192.0.2.1", "192.0.2.7"), "the load balancer's address")
+    expect(server, "7.2.0.192.in-addr.arpa.", "PTR", has(name), "its PTR")
+    other = w.api.create(kube.service(ns, "lb", type="LoadBalancer"))
+    expect(server, "lb.%s.example.org." % ns, "A", gone, "no load balancer yet")
+    if w.options.server == "binnacle":  # CoreDNS adds what the target has to the answer in another way
+        w.api.set_status(other, {"loadBalancer": {"ingress": [{"hostname": name.rstrip(".")}]}})
+        expect(server, "lb.%s.example.org." % ns, "CNAME", has(name), "the load balancer's name")
+    w.api.delete(made)
+    expect(server, name, "A", gone, "deleted")
+    expect(server, "1.2.0.192.in-addr.arpa.", "PTR", gone, "PTR gone")
+
+
 def external_name(w):
     server, ns = w.common(), w.namespace()
     made = w.api.create(kube.service(ns, "out", external="one.example.com"))
@@ -644,9 +668,9 @@ def lists_of_several_pages(w):
     expect(server, domain("page-700", ns), "A", gone, "the watch after the pages")
 
 
-OBJECTS = [cluster_ip_service, node_port_and_load_balancer, external_name, dual_stack, headless, ports_and_addresses, readiness,
-           slice_before_service, selectorless_cluster_ip, odd_slices, namespace_comes_and_goes, labels_option,
-           namespaces_option, pods_insecure, pods_verified, pods_need_a_permission, kubectl_and_dig, many_at_once,
+OBJECTS = [cluster_ip_service, node_port_and_load_balancer, outside_of_the_cluster, external_name, dual_stack, headless,
+           ports_and_addresses, readiness, slice_before_service, selectorless_cluster_ip, odd_slices,
+           namespace_comes_and_goes, labels_option, namespaces_option, pods_insecure, pods_verified, pods_need_a_permission, kubectl_and_dig, many_at_once,
            multicluster]
 ACCESS = [client_certificate, inside_a_pod, wrong_authority, refused_token, api_server_away_at_the_start,
           missing_permission]
