@@ -7,17 +7,19 @@
 # What is missing comes from Debian (as root): deploy/packages.txt and
 # tests/packages.txt. Builds go to build-tests/, or below $BINNACLE_BUILDS. A tier
 # whose tool cannot be had is skipped with its reason; with CI=true the tier
-# "real" is not skipped on a machine that has Go.
+# "real" and the API server's half of "specification" are not skipped on a machine
+# that has Go.
 set -uo pipefail
 
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer demo real"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer specification demo real"
 by_name="differential" # only where it is named: new clusters each time
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
+go_status=
 
 describe() {
 	cat <<-'END'
@@ -32,6 +34,7 @@ describe() {
 	program     the program as a person meets it: flags, first mistakes, dig; under ASan
 	resolvers   glibc, musl, Go and c-ares find every kind of name, as in a pod; under ASan
 	transfer    zone transfers to dig, NSD and Knot; under ASan
+	specification  the DNS specification section by section, from files and from a real API server; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
 
@@ -244,25 +247,36 @@ tier_demo() {
 	one "deploy/try.sh --once" 600 env BINNACLE_BUILD="$builds/plain" BINNACLE_PORT=11053 "$tree/deploy/try.sh" --once
 }
 
-tier_real() {
-	local status program
-	needs_build asan || return
+# The job that was begun with the run is waited for once; the next tier finds its status.
+needs_kube() { # true if kube-apiserver and etcd are there
 	if [ -n "$go_job" ]; then
 		wait "$go_job"
-		status=$?
+		go_status=$?
+		go_job=
+	fi
+	[ "$go_status" = 0 ] && return 0
+	cat "$logs/go.log" >>"$log"
+	if [ "$go_status" -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
+		skip "$(tail -n 1 "$logs/go.log")"
 	else
-		"$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null
-		status=$?
+		fail "$tier - kube-apiserver and etcd could not be built"
 	fi
-	if [ $status -ne 0 ]; then
-		cat "$logs/go.log" >>"$log"
-		if [ $status -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
-			skip "$(tail -n 1 "$logs/go.log")"
-		else
-			fail "real - kube-apiserver and etcd could not be built"
-		fi
-		return
-	fi
+	return 1
+}
+
+tier_specification() {
+	counted 120 "$python" "$tree/tests/conformance/test_expected.py"
+	needs_build asan || return
+	counted 300 "$python" "$tree/tests/conformance/test_specification.py" --binary "$builds/asan/binnacle" \
+		--source manifests
+	needs_kube || return
+	counted 600 "$python" "$tree/tests/conformance/test_specification.py" --binary "$builds/asan/binnacle" \
+		--source api-server
+}
+
+tier_real() {
+	local program
+	needs_build asan && needs_kube || return
 	program=$(find "$builds/asan" -type f -name binnacle | head -n 1)
 	counted 1200 "$python" "$tree/tests/api/real/test_real.py" --binary "$program"
 	one "no miss in 20 creates and deletes" 120 "$tree/tests/bench/latency.py" --count 20 --servers binnacle \
@@ -322,11 +336,11 @@ done
 
 mkdir -p "$logs"
 install_missing
-if wanted real; then
+if wanted real || wanted specification; then
 	# Minutes of compiling when nothing is cached: beside everything else.
 	nice "$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null &
 	go_job=$!
-	trap 'kill "$go_job" 2>/dev/null' EXIT
+	trap '[ -z "$go_job" ] || kill "$go_job" 2>/dev/null' EXIT
 fi
 for tier in $tiers $by_name; do
 	if wanted "$tier"; then

@@ -378,7 +378,7 @@ def multicluster(w):
         expect(server, domain("web", ns), "A", has(made["spec"]["clusterIP"]), "the cluster's own Service")
         check(" WARNING " not in server.log() and "ERROR" not in server.log(), "noise:\n" + server.log())
         w.api.create(definition)
-        wait_served(w, kube.IMPORTS + "/serviceimports", 200)
+        w.api.wait_served(kube.IMPORTS + "/serviceimports")
         first = w.api.create(kube.service_import(ns, "web", "10.42.0.1", "fd00:42::1"))
         took = expect(server, imported("web", ns), "A", has("10.42.0.1"), "the CRD has come", POLL_S)
         print("    first import answered %.0f s after it was made" % took)
@@ -406,13 +406,6 @@ def multicluster(w):
     finally:
         w.api.raw("DELETE", kube.object_path(definition))
         w.rig.grant()
-
-
-def wait_served(w, path, status, timeout_s=20):
-    end = time.monotonic() + timeout_s
-    while w.api.raw("GET", path)[0] != status:
-        check(time.monotonic() < end, "%s is not served" % path)
-        time.sleep(0.1)
 
 
 # -- access ----------------------------------------------------------------

@@ -6,6 +6,7 @@ its own behaviour matters; this one where a write must be timed or there are man
 import http.client
 import json
 import ssl
+import time
 
 SLICES = "/apis/discovery.k8s.io/v1"
 IMPORTS = "/apis/multicluster.x-k8s.io/v1alpha1"
@@ -84,6 +85,14 @@ class Kube:
         if status >= 300:
             raise ApiError(status, text)
         return json.loads(text)
+
+    def wait_served(self, path, status=200, timeout_s=20):
+        """Until a GET of path has that status: a CRD comes or goes, a permission takes hold."""
+        end = time.monotonic() + timeout_s
+        while self.raw("GET", path)[0] != status:
+            if time.monotonic() > end:
+                raise TimeoutError("%s does not answer with %d" % (path, status))
+            time.sleep(0.1)
 
     def delete_namespace(self, name):
         """Also does what the namespace controller would: nobody else empties it."""
