@@ -26,6 +26,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "api", "rig")]
 import cluster_gen  # noqa: E402
 import cluster_put  # noqa: E402
+import import_gen  # noqa: E402
+import kube  # noqa: E402
 import option_sets  # noqa: E402
 from facts import Facts, host_addresses  # noqa: E402
 from judge import Judge, same_server  # noqa: E402
@@ -86,7 +88,10 @@ class Run:
     def seed(self, seed, options, second_lines=None):
         """All of one seed. Each part has a source of chance of its own: fewer questions
         mean the same cluster, and the same ones among them."""
-        generator = cluster_gen.Generator(random.Random("cluster %d" % seed), SCALE)
+        generator = cluster_gen.Generator(random.Random("cluster %d" % seed), SCALE,
+                                          import_gen if options.multicluster else None)
+        if options.multicluster:
+            self.putter.define_imports()
         self.putter.wipe()
         self.putter.refused = []
         build, servers = generator.build(), []
@@ -238,6 +243,7 @@ def main(argv):
         return 0
     try:
         with Rig() as rig:
+            rig.grant(kube.DNS_RULES + [kube.IMPORT_RULE])
             if arguments.check:
                 return 1 if run_check(rig, arguments) else 0
             report = run_all(rig, arguments)
