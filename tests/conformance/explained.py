@@ -12,6 +12,7 @@ import ipaddress
 from functools import lru_cache
 
 import explained_imports as imports
+import explained_zonal as zonal
 import message
 from compare import differences
 from facts import (
@@ -37,7 +38,6 @@ NOT_SEEN = {
     "letters of a cluster id in the targets of SRV": "capitals in rdata are not compared",
     "`namespace_labels` and ServiceImports": "no option set has both: CoreDNS has nothing to compare the imports with",
     "a zone below one of `multicluster` that is not named there": "the same for the Services of such a zone",
-    "`zonal`, an endpoint that slices put into two zones": "seldom made, and not explained: the set zonal shows it",
     "ExternalName that is an IP address": "the replies are the same",
     "addresses that today's API server refuses (loopback, link-local, multicast, unspecified, broadcast, v4-mapped)":
         "a real API server refuses them",
@@ -230,6 +230,8 @@ def srv_glue(question, reply, facts):
     found = facts.below(question.name, facts.options.forward_zones) if ordinary(question, reply, facts) else None
     if not found or question.rdtype != "SRV" or not reply.answer or reply.answer[0].rdtype != "SRV":
         return None
+    if zonal.of_name(question.name, facts):
+        return None  # there it is what the zone has, in both
     zone = facts.zone_of(question.name)
     spelled_zone = question.name.rstrip(".")[-len(zone):]
     additional = []
@@ -247,10 +249,15 @@ def srv_of_fqdn(question, reply, facts):
     found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
     if not found or question.rdtype != "SRV" or not reply.answer or not facts.has_fqdn_slice(*found[:2]):
         return None
+    if zonal.of_name(question.name, facts):
+        return None  # the next one's
     candidates = facts.candidates(*found)
     weight = max(1, 100 // candidates) if candidates else None
     answer = [record.changed(rdata=(record.rdata[0], weight) + tuple(record.rdata[2:])) for record in reply.answer]
     return reply.changed(answer=answer) if weight else None
+
+
+explains("zonal-several-slices", "`zonal`, an endpoint that several slices have")(zonal.several_slices)
 
 
 @explains("port-of-any-name", "`_` as the name of a port or protocol")
