@@ -39,6 +39,9 @@ from server import Server  # noqa: E402
 
 SCALE = 0.7
 CHANGES = 25
+STARTS = 3        # attempts, if a port is taken
+READY_S = 90
+SEEDS = 10 ** 9   # of which --first-seed random takes one
 
 
 class Refused(Exception):
@@ -63,10 +66,21 @@ class FreeServer(Server):
 
 
 def start(kind, options, rig, binary, lines=None):
+    """A server that is ready. Its ports were free a moment ago: another program may have taken one."""
+    for _ in range(STARTS - 1):
+        try:
+            return start_once(kind, options, rig, binary, lines)
+        except Refused as e:
+            if "in use" not in str(e).lower():
+                raise
+    return start_once(kind, options, rig, binary, lines)
+
+
+def start_once(kind, options, rig, binary, lines):
     server = FreeServer(kind, ["kubeconfig " + rig.path("dns.kubeconfig")] + (options.lines if lines is None else lines),
                     binary, zones=options.zones, before=options.before, bound=options.bound).start()
     try:
-        server.wait_ready()
+        server.wait_ready(READY_S)
     except RuntimeError as e:
         if server.process.poll() is None:
             server.discard()
@@ -168,6 +182,7 @@ def chosen(arguments):
 
 def run_all(rig, arguments):
     run = Run(rig, arguments)
+    print("first seed: %d" % arguments.first_seed, flush=True)
     try:
         for seed, options in chosen(arguments):
             began = time.monotonic()
@@ -212,10 +227,14 @@ def run_check(rig, arguments):
     return failed
 
 
+def seed_of(text):
+    return random.SystemRandom().randrange(SEEDS) if text == "random" else int(text)
+
+
 def arguments_of(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=0, help="how many; 1 unless --minutes is given")
-    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--first-seed", type=seed_of, default=1, help="a number, or random")
     parser.add_argument("--questions", type=int, default=2000, help="of each seed")
     parser.add_argument("--minutes", type=float, default=0, help="no new seed after so long")
     parser.add_argument("--options", default="all")
@@ -255,6 +274,7 @@ def main(argv):
     if arguments.json:
         with open(arguments.json, "w") as f:
             json.dump(dict(report.as_json(), command=sys.argv, date=time.strftime("%Y-%m-%d")), f, indent=1)
+    print("%d passed, %d failed, 0 skipped" % (report.seeds - len(report.failing), len(report.failing)))
     return 1 if report.failed() else 0
 
 

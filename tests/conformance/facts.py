@@ -46,6 +46,10 @@ class Facts:
             self.asked[key] = message.parse(wire) if wire else None
         return self.asked[key]
 
+    def forget(self):
+        """What was asked so far: it is asked again."""
+        self.asked = {}
+
     def ask_over_tcp(self, question):
         """The same in everything else."""
         wire = asking.ask_one(self.port, question.with_(tcp=True))

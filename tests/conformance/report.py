@@ -15,7 +15,7 @@ class Group:
 
 class Report:
     def __init__(self):
-        self.asked = self.explained = 0
+        self.asked = self.explained = self.seeds = 0
         self.ids = Counter()
         self.groups = {}
         self.troubles = []
@@ -49,6 +49,7 @@ class Report:
         return bool(self.groups or self.troubles)
 
     def line(self, seed, options, before, seconds, refused):
+        self.seeds += 1
         asked, explained, unexplained = (b - a for a, b in zip(before, self.counts()))
         text = "seed %d %s: %d asked, %d explained, %d unexplained, %.1f s" % (
             seed, options.name, asked, explained, unexplained, seconds)
