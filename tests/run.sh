@@ -6,15 +6,15 @@
 #
 # What is missing comes from Debian (as root): deploy/packages.txt and
 # tests/packages.txt. Builds go to build-tests/, or below $BINNACLE_BUILDS. A tier
-# whose tool cannot be had is skipped with its reason; with CI=true the tier
-# "real" is not skipped on a machine that has Go.
+# whose tool cannot be had is skipped with its reason; with CI=true the tiers
+# "real" and "differential" are not skipped on a machine that has Go.
 set -uo pipefail
 
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
 tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer demo real"
-by_name="differential" # only where it is named: new clusters each time
+tiers+=" differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -34,9 +34,7 @@ describe() {
 	transfer    zone transfers to dig, NSD and Knot; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
-
-	only where it is named:
-	differential  random clusters, the same questions to CoreDNS beside it, for three minutes
+	differential  random clusters, new ones each time, the same questions to CoreDNS beside it: five minutes
 	END
 }
 
@@ -244,25 +242,26 @@ tier_demo() {
 	one "deploy/try.sh --once" 600 env BINNACLE_BUILD="$builds/plain" BINNACLE_PORT=11053 "$tree/deploy/try.sh" --once
 }
 
-tier_real() {
-	local status program
-	needs_build asan || return
-	if [ -n "$go_job" ]; then
-		wait "$go_job"
-		status=$?
+# kube or coredns...: true if they are there; the job of this run may be at it.
+needs_go_build() {
+	local status
+	[ -z "$go_job" ] || wait "$go_job" 2>/dev/null
+	go_job=
+	"$tree/tests/api/rig/build.sh" "$@" >"$logs/go-$tier.log" 2>&1 </dev/null && return 0
+	status=$?
+	cat "$logs/go-$tier.log" >>"$log"
+	if [ $status -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
+		skip "$(tail -n 1 "$logs/go-$tier.log")"
 	else
-		"$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null
-		status=$?
+		fail "$tier - could not be built: $*"
 	fi
-	if [ $status -ne 0 ]; then
-		cat "$logs/go.log" >>"$log"
-		if [ $status -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
-			skip "$(tail -n 1 "$logs/go.log")"
-		else
-			fail "real - kube-apiserver and etcd could not be built"
-		fi
-		return
-	fi
+	return 1
+}
+
+tier_real() {
+	local program
+	needs_build asan || return
+	needs_go_build kube || return
 	program=$(find "$builds/asan" -type f -name binnacle | head -n 1)
 	counted 1200 "$python" "$tree/tests/api/real/test_real.py" --binary "$program"
 	one "no miss in 20 creates and deletes" 120 "$tree/tests/bench/latency.py" --count 20 --servers binnacle \
@@ -273,8 +272,10 @@ tier_real() {
 
 tier_differential() {
 	needs_build plain || return
-	one "differential.py" 600 "$tree/tests/conformance/differential.py" --minutes 3 --first-seed $RANDOM \
-		--questions 1000 --binary "$builds/plain/binnacle"
+	needs_go_build kube coredns || return
+	counted 900 "$tree/tests/conformance/differential.py" --check
+	counted 900 "$tree/tests/conformance/differential.py" --minutes 5 --first-seed random --questions 1000 \
+		--binary "$builds/plain/binnacle"
 }
 
 run_tier() {
@@ -300,7 +301,7 @@ show_failures() {
 
 wanted() { # tier: whether the arguments name it, or the group it is of
 	local name
-	[ ${#names[@]} -gt 0 ] || [[ " $by_name " == *" $1 "* ]] || return 0
+	[ ${#names[@]} -gt 0 ] || return 0
 	for name in "${names[@]}"; do
 		[ "$1" = "$name" ] || [ "${1%%-*}" = "$name" ] && return 0
 	done
@@ -313,22 +314,26 @@ for argument in "$@"; do
 	--list) describe; exit 0 ;;
 	-*) echo "run.sh: unknown option $argument; see tests/README.md" >&2; exit 2 ;;
 	*)
-		case " $tiers $by_name " in
+		case " $tiers " in
 		*" $argument "*) names+=("$argument") ;;
-		*) echo "run.sh: no tier $argument; there are: $tiers $by_name" >&2; exit 2 ;;
+		*) echo "run.sh: no tier $argument; there are: $tiers" >&2; exit 2 ;;
 		esac ;;
 	esac
 done
 
 mkdir -p "$logs"
 install_missing
-if wanted real; then
+go_parts=
+wanted real && go_parts="kube"
+wanted differential && go_parts="kube coredns"
+if [ -n "$go_parts" ]; then
 	# Minutes of compiling when nothing is cached: beside everything else.
-	nice "$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null &
+	# shellcheck disable=SC2086
+	nice "$tree/tests/api/rig/build.sh" $go_parts >"$logs/go.log" 2>&1 </dev/null &
 	go_job=$!
-	trap 'kill "$go_job" 2>/dev/null' EXIT
+	trap '[ -z "$go_job" ] || kill "$go_job" 2>/dev/null' EXIT
 fi
-for tier in $tiers $by_name; do
+for tier in $tiers; do
 	if wanted "$tier"; then
 		run_tier "$tier"
 	fi

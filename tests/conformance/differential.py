@@ -15,6 +15,7 @@ if a difference is left that explained.py does not explain.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -180,6 +181,35 @@ def chosen(arguments):
         left = None if left is None else left - 1
 
 
+def attempt(run, seed, options):
+    """What went wrong beside the questions (no API server, nobody ready) is tried once more."""
+    for last in (False, True):
+        try:
+            return run.seed(seed, options)
+        except Refused as e:
+            return run.report.refusal(seed, options, str(e))
+        except (RuntimeError, OSError, kube.ApiError) as e:
+            text = "%s: %s" % (type(e).__name__, str(e).strip()[-500:])
+            if last:
+                return run.report.trouble(seed, options, text)
+            print("seed %d %s, once more: %s" % (seed, options.name, text), flush=True)
+
+
+@contextlib.contextmanager
+def api_server():
+    """A Rig; again on other ports if another program has taken one of its own meanwhile."""
+    with contextlib.ExitStack() as stack:
+        for left in reversed(range(STARTS)):
+            try:
+                rig = stack.enter_context(Rig())
+                break
+            except RuntimeError as e:
+                if not left or "in use" not in str(e).lower():
+                    raise
+        rig.grant(kube.DNS_RULES + [kube.IMPORT_RULE])
+        yield rig
+
+
 def run_all(rig, arguments):
     run = Run(rig, arguments)
     print("first seed: %d" % arguments.first_seed, flush=True)
@@ -187,10 +217,7 @@ def run_all(rig, arguments):
         for seed, options in chosen(arguments):
             began = time.monotonic()
             before = run.report.counts()
-            try:
-                run.seed(seed, options)
-            except Refused as e:
-                run.report.refusal(seed, options, str(e))
+            attempt(run, seed, options)
             run.report.line(seed, options, before, time.monotonic() - began, run.putter.refused)
     finally:
         run.close()
@@ -261,8 +288,7 @@ def main(argv):
             print("%-20s zones %s%s" % (options.name, options.zones, "".join("; " + line for line in options.lines)))
         return 0
     try:
-        with Rig() as rig:
-            rig.grant(kube.DNS_RULES + [kube.IMPORT_RULE])
+        with api_server() as rig:
             if arguments.check:
                 return 1 if run_check(rig, arguments) else 0
             report = run_all(rig, arguments)
