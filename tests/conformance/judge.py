@@ -26,6 +26,7 @@ class Judge:
     """servers: the reference (CoreDNS) and the one that is judged."""
 
     glue_counts = False
+    pause_s = PAUSE_S
 
     def __init__(self, servers, facts):
         self.ports = [server.port for server in servers]
@@ -39,7 +40,7 @@ class Judge:
         verdicts = self.round(questions, 1)
         doubtful = [i for i, verdict in enumerate(verdicts) if self.is_doubtful(verdict)]
         if doubtful:
-            time.sleep(PAUSE_S)
+            time.sleep(self.pause_s)
             self.facts.forget()
             for i, verdict in zip(doubtful, self.round([questions[i] for i in doubtful], PATIENCE)):
                 verdicts[i] = verdict
