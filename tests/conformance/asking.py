@@ -10,6 +10,7 @@ WINDOW = 48          # questions in flight
 UDP_TIMEOUTS_S = (0.7, 1.5)  # asked twice
 TCP_TIMEOUT_S = 2.0
 TCP_BATCH = 40       # questions on one connection
+PATIENCE = 4         # times the usual timeouts, where something is asked again
 
 
 def ask_all(port, questions, patience=1):
@@ -26,7 +27,8 @@ def ask_all(port, questions, patience=1):
 
 
 def ask_one(port, question):
-    return ask_all(port, [question])[0]
+    """Once more, with patience, where there is no reply."""
+    return ask_all(port, [question])[0] or ask_all(port, [question], PATIENCE)[0]
 
 
 class UdpRound:

@@ -35,8 +35,10 @@ class Putter:
         where a zone is one of `multicluster`."""
         if len(self.collections) > len(COLLECTIONS):
             return
-        client = self.clients[0]
-        client.create(kube.import_definition())
+        client, thing = self.clients[0], kube.import_definition()
+        status, text = client.raw("POST", kube.collection_path(thing), thing)
+        if status not in (201, 409):  # 409: it is there
+            raise kube.ApiError(status, text)
         end = time.monotonic() + IMPORTS_SERVED_S
         while client.raw("GET", IMPORTS_PATH)[0] != 200:
             if time.monotonic() > end:

@@ -228,6 +228,8 @@ def check_of_the_check(rig, arguments):
     """[(what, is it right, detail)]"""
     rows = [("CoreDNS against itself, kubeadm's options", "kubeadm", None, lambda n: n == 0),
             ("CoreDNS against itself, verified pods", "verified-labels", None, lambda n: n == 0),
+            ("CoreDNS against itself, imports", "multicluster", None, lambda n: n == 0),
+            ("CoreDNS against one without imports", "multicluster", [], lambda n: n > 0),
             ("CoreDNS against one with ttl 7", "default", ["ttl 7"], lambda n: n > 0),
             ("CoreDNS against one with pods insecure", "default", ["pods insecure"], lambda n: n > 0),
             ("CoreDNS against one with labels", "default", ["labels tier=front"], lambda n: n > 0),

@@ -90,8 +90,10 @@ class Facts:
         if rcode == "NXDOMAIN" and self.options.falls_through(name):
             return self.reply_to(question, message.Reply("SERVFAIL"))
         zone = self.zone_of(name)
-        soa = self.ask(zone + ".", "SOA").answer[0]
-        return self.reply_to(question, message.Reply(rcode, {"aa"}, authority=[soa]))
+        soa = self.ask(zone + ".", "SOA")
+        if soa is None:
+            raise RuntimeError("CoreDNS does not answer SOA at %s" % zone)
+        return self.reply_to(question, message.Reply(rcode, {"aa"}, authority=[soa.answer[0]]))
 
     # -- objects -------------------------------------------------------------------
     def service_of(self, name):

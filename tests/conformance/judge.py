@@ -8,8 +8,7 @@ import message
 from compare import cut_differences, differences
 from explained import explain
 
-PAUSE_S = 1.0   # before what differs is asked again
-PATIENCE = 4    # times the usual timeouts, then
+PAUSE_S = 1.0  # before what differs is asked again
 
 
 def parsed(wire):
@@ -42,7 +41,7 @@ class Judge:
         if doubtful:
             time.sleep(self.pause_s)
             self.facts.forget()
-            for i, verdict in zip(doubtful, self.round([questions[i] for i in doubtful], PATIENCE)):
+            for i, verdict in zip(doubtful, self.round([questions[i] for i in doubtful], asking.PATIENCE)):
                 verdicts[i] = verdict
         return verdicts
 
