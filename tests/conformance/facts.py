@@ -208,8 +208,8 @@ class Facts:
         return target if self.options.endpoint_pod_names and 0 < len(target) < 64 else dashed(address)
 
     def yields(self, name, address):
-        """Whether the forward name has that address."""
-        reply = self.ask(name, "AAAA" if ":" in address else "A")
+        """Whether the forward name has that address, with everything explained."""
+        reply = self.ask_right(name, "AAAA" if ":" in address else "A")
         wanted = ipaddress.ip_address(address).packed
         return reply is not None and any(ipaddress.ip_address(record.rdata).packed == wanted for record in reply.answer
                                          if record.rdtype in ("A", "AAAA"))

@@ -235,6 +235,19 @@ def falls_through():
     yield "explain: SOA at nothing falls through", not left, (left, found)
 
 
+def hidden_where_empty():
+    """A Service that only a slice of host names keeps from being empty: no name, and so no PTR."""
+    name, reverse = "f.a.svc.cluster.local.", "20.0.96.10.in-addr.arpa."
+    state = dict(service("a", "f", clusterIP="10.96.0.20"))
+    state["EndpointSlice", "a", "f"] = {"metadata": {"labels": {"kubernetes.io/service-name": "f"}}, "addressType": "FQDN",
+                                       "endpoints": [{"addresses": ["h.example.com"]}]}
+    known = {(name, "A"): Reply("NOERROR", ("aa",), [address(name, "10.96.0.20")])}
+    facts = NoServer(Options("t", ["ignore empty_service"]), state, known)
+    reply = Reply("NOERROR", ("aa",), [Record(reverse, "PTR", 1, 5, (name,))])
+    found, used = explained.explain(Question(reverse, "PTR", flags=()), reply, facts)
+    yield "explain: PTR of a Service without addresses of endpoints", found.rcode == "NXDOMAIN", (used, found)
+
+
 def table():
     """Every explanation has its row in differences.md, and every row its explanation or a reason."""
     with open(os.path.join(HERE, "differences.md")) as f:
@@ -272,7 +285,7 @@ def malformed(wire_bytes):
 
 def main():
     passed = failed = 0
-    for part in (compared, cuts, explanations, imports_and_zones, asked_again, falls_through, table, wire):
+    for part in (compared, cuts, explanations, imports_and_zones, asked_again, falls_through, hidden_where_empty, table, wire):
         for what, right, detail in part():
             passed, failed = passed + bool(right), failed + (not right)
             print("ok " + what if right else "not ok %s - %s" % (what, detail))
