@@ -6,20 +6,17 @@
 #
 # What is missing comes from Debian (as root): deploy/packages.txt and
 # tests/packages.txt. Builds go to build-tests/, or below $BINNACLE_BUILDS. A tier
-# whose tool cannot be had is skipped with its reason; with CI=true the tier
-# "real" and the API server's half of "specification" are not skipped on a machine
-# that has Go.
+# whose tool cannot be had is skipped with its reason; with CI=true what needs
+# programs in Go is not skipped on a machine that has Go.
 set -uo pipefail
 
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer specification demo real"
-by_name="differential" # only where it is named: new clusters each time
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer specification demo real differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
-go_status=
 
 describe() {
 	cat <<-'END'
@@ -37,9 +34,7 @@ describe() {
 	specification  the DNS specification section by section, from files and from a real API server; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
-
-	only where it is named:
-	differential  random clusters, the same questions to CoreDNS beside it, for three minutes
+	differential  random clusters, new ones each time, the same questions to CoreDNS beside it; five minutes
 	END
 }
 
@@ -247,19 +242,20 @@ tier_demo() {
 	one "deploy/try.sh --once" 600 env BINNACLE_BUILD="$builds/plain" BINNACLE_PORT=11053 "$tree/deploy/try.sh" --once
 }
 
-# The job that was begun with the run is waited for once; the next tier finds its status.
-needs_kube() { # true if kube-apiserver and etcd are there
-	if [ -n "$go_job" ]; then
-		wait "$go_job"
-		go_status=$?
-		go_job=
-	fi
-	[ "$go_status" = 0 ] && return 0
-	cat "$logs/go.log" >>"$log"
-	if [ "$go_status" -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
-		skip "$(tail -n 1 "$logs/go.log")"
+# The job that was begun with the run has built them; what it could not build is tried
+# once more.
+needs_go() { # kube or coredns: true if it is there
+	local status go_log=$logs/go-$1.log
+	[ -z "$go_job" ] || wait "$go_job"
+	go_job=
+	"$tree/tests/api/rig/build.sh" "$1" >"$go_log" 2>&1 </dev/null
+	status=$?
+	[ $status -ne 0 ] || return 0
+	cat "$go_log" >>"$log"
+	if [ $status -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
+		skip "$(tail -n 1 "$go_log")"
 	else
-		fail "$tier - kube-apiserver and etcd could not be built"
+		fail "$tier - $1 could not be built"
 	fi
 	return 1
 }
@@ -269,14 +265,14 @@ tier_specification() {
 	needs_build asan || return
 	counted 300 "$python" "$tree/tests/conformance/test_specification.py" --binary "$builds/asan/binnacle" \
 		--source manifests
-	needs_kube || return
+	needs_go kube || return
 	counted 600 "$python" "$tree/tests/conformance/test_specification.py" --binary "$builds/asan/binnacle" \
 		--source api-server
 }
 
 tier_real() {
 	local program
-	needs_build asan && needs_kube || return
+	needs_build asan && needs_go kube || return
 	program=$(find "$builds/asan" -type f -name binnacle | head -n 1)
 	counted 1200 "$python" "$tree/tests/api/real/test_real.py" --binary "$program"
 	one "no miss in 20 creates and deletes" 120 "$tree/tests/bench/latency.py" --count 20 --servers binnacle \
@@ -286,9 +282,10 @@ tier_real() {
 }
 
 tier_differential() {
-	needs_build plain || return
-	one "differential.py" 600 "$tree/tests/conformance/differential.py" --minutes 3 --first-seed $RANDOM \
-		--questions 1000 --binary "$builds/plain/binnacle"
+	needs_build plain && needs_go kube && needs_go coredns || return
+	counted 900 "$tree/tests/conformance/differential.py" --check
+	counted 900 "$tree/tests/conformance/differential.py" --minutes 5 --first-seed random --questions 1000 \
+		--binary "$builds/plain/binnacle"
 }
 
 run_tier() {
@@ -314,7 +311,7 @@ show_failures() {
 
 wanted() { # tier: whether the arguments name it, or the group it is of
 	local name
-	[ ${#names[@]} -gt 0 ] || [[ " $by_name " == *" $1 "* ]] || return 0
+	[ ${#names[@]} -gt 0 ] || return 0
 	for name in "${names[@]}"; do
 		[ "$1" = "$name" ] || [ "${1%%-*}" = "$name" ] && return 0
 	done
@@ -327,22 +324,26 @@ for argument in "$@"; do
 	--list) describe; exit 0 ;;
 	-*) echo "run.sh: unknown option $argument; see tests/README.md" >&2; exit 2 ;;
 	*)
-		case " $tiers $by_name " in
+		case " $tiers " in
 		*" $argument "*) names+=("$argument") ;;
-		*) echo "run.sh: no tier $argument; there are: $tiers $by_name" >&2; exit 2 ;;
+		*) echo "run.sh: no tier $argument; there are: $tiers" >&2; exit 2 ;;
 		esac ;;
 	esac
 done
 
 mkdir -p "$logs"
 install_missing
-if wanted real || wanted specification; then
+go_programs=
+if wanted specification || wanted real || wanted differential; then go_programs=kube; fi
+if wanted differential; then go_programs+=" coredns"; fi
+if [ -n "$go_programs" ]; then
 	# Minutes of compiling when nothing is cached: beside everything else.
-	nice "$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null &
+	# shellcheck disable=SC2086
+	nice "$tree/tests/api/rig/build.sh" $go_programs >"$logs/go.log" 2>&1 </dev/null &
 	go_job=$!
 	trap '[ -z "$go_job" ] || kill "$go_job" 2>/dev/null' EXIT
 fi
-for tier in $tiers $by_name; do
+for tier in $tiers; do
 	if wanted "$tier"; then
 		run_tier "$tier"
 	fi

@@ -10,22 +10,25 @@ WINDOW = 48          # questions in flight
 UDP_TIMEOUTS_S = (0.7, 1.5)  # asked twice
 TCP_TIMEOUT_S = 2.0
 TCP_BATCH = 40       # questions on one connection
+PATIENCE = 4         # times the usual timeouts, where something is asked again
 
 
-def ask_all(port, questions):
-    """The reply's bytes to each question, None where there was none."""
+def ask_all(port, questions, patience=1):
+    """The reply's bytes to each question, None where there was none. patience: how many
+    times the usual timeouts."""
     replies = [None] * len(questions)
     udp = [i for i, question in enumerate(questions) if not question.tcp]
     tcp = [i for i, question in enumerate(questions) if question.tcp]
     for timeout_s in UDP_TIMEOUTS_S:
-        udp = UdpRound(port, questions, replies, timeout_s).run(udp)
+        udp = UdpRound(port, questions, replies, timeout_s * patience).run(udp)
     for start in range(0, len(tcp), TCP_BATCH):
-        ask_tcp(port, questions, replies, tcp[start:start + TCP_BATCH])
+        ask_tcp(port, questions, replies, tcp[start:start + TCP_BATCH], TCP_TIMEOUT_S * patience)
     return replies
 
 
 def ask_one(port, question):
-    return ask_all(port, [question])[0]
+    """Once more, with patience, where there is no reply."""
+    return ask_all(port, [question])[0] or ask_all(port, [question], PATIENCE)[0]
 
 
 class UdpRound:
@@ -79,20 +82,20 @@ class UdpRound:
                 self.replies[index] = wire
 
 
-def ask_tcp(port, questions, replies, indices):
+def ask_tcp(port, questions, replies, indices, timeout_s):
     """All on one connection; what a closed connection left over, each on its own."""
-    left = tcp_connection(port, questions, replies, indices)
+    left = tcp_connection(port, questions, replies, indices, timeout_s)
     if len(indices) > 1:
         for index in left:
-            tcp_connection(port, questions, replies, [index])
+            tcp_connection(port, questions, replies, [index], timeout_s)
 
 
-def tcp_connection(port, questions, replies, indices):
+def tcp_connection(port, questions, replies, indices, timeout_s):
     left = set(indices)
-    end = time.monotonic() + TCP_TIMEOUT_S
+    end = time.monotonic() + timeout_s
     buffer = b""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=TCP_TIMEOUT_S) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
             wires = [questions[i].wire(i & 0xffff) for i in indices]
             connection.sendall(b"".join(struct.pack(">H", len(wire)) + wire for wire in wires))
             while left and time.monotonic() < end:

@@ -30,10 +30,11 @@ def key_of(thing):
 
 
 class Generator:
-    """state: what there is after all that was handed out has been applied."""
+    """state: what there is after all that was handed out has been applied. imports:
+    a module that makes ServiceImports, too."""
 
-    def __init__(self, rng, scale=1.0):
-        self.rng, self.scale = rng, scale
+    def __init__(self, rng, scale=1.0, imports=None):
+        self.rng, self.scale, self.imports = rng, scale, imports
         self.state = {}
         self.used = {"10.96.0.1"}
         self.count = 0
@@ -199,12 +200,12 @@ class Generator:
             out["zone"] = self.rng.choice(("eu-1a", "eu-1b", "Zone.C"))
         return out
 
-    def endpoint_slice(self, ns, service, of=None):
+    def endpoint_slice(self, ns, service, of=None, fqdn=True):
         family = self.rng.choice(("IPv4", "IPv4", "IPv4", "IPv6", "IPv6"))
         style = self.rng.choice(("hostnames", "some", "none", "none"))
         count = self.rng.choice((0, 1, 1, 2, 3, 5, 9)) if self.chance(0.97) else self.number(20, 90)
         endpoints = [self.endpoint(ns, family, style) for _ in range(count)]
-        if self.chance(0.03):
+        if self.chance(0.03) and fqdn:
             family = "FQDN"
             endpoints = [{"addresses": ["host-%d.example.com" % i], "conditions": self.conditions()} for i in range(2)]
         labels = dict((service or {"metadata": {"labels": {}}})["metadata"]["labels"])
@@ -279,6 +280,8 @@ class Generator:
             for _ in range(self.number(0, 6)):
                 self.put(operations, "create", self.pod(ns))
             self.add_orphans(operations, ns)
+        if self.imports:
+            self.imports.build(self, operations)
         return operations
 
     def add_service(self, operations, ns, name):
@@ -302,6 +305,8 @@ class Generator:
                                       self.remove, self.remove, self.add_more, self.add_more, self.recreate,
                                       self.change_pod, self.change_namespace))
             change(operations)
+            if self.imports and self.chance(0.5):
+                self.imports.change(self, operations)
         return operations
 
     def change_service(self, operations):

@@ -14,7 +14,9 @@ from cluster_gen import SERVICE_NAME, key_of  # noqa: E402
 CONNECTIONS = 4
 KEPT_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 SETTLE_S = 0.3     # after the last marker is answered: for watches without a marker
-QUIET_S = 20.0     # markers must be answered within
+QUIET_S = 60.0     # markers must be answered within, on a busy machine too
+IMPORTS_PATH = kube.IMPORTS + "/serviceimports"
+IMPORTS_SERVED_S = 20.0
 COLLECTIONS = (("Service", "/api/v1/services"), ("EndpointSlice", kube.SLICES + "/endpointslices"),
                ("Pod", "/api/v1/pods"), ("Namespace", "/api/v1/namespaces"))
 kube.PLURALS.setdefault("Pod", ("/api/v1", "pods"))
@@ -26,6 +28,23 @@ class Putter:
     def __init__(self, rig):
         self.clients = [rig.client() for _ in range(CONNECTIONS)]
         self.refused = []
+        self.collections = COLLECTIONS
+
+    def define_imports(self):
+        """The CRD of ServiceImports, once served; without it CoreDNS is never ready
+        where a zone is one of `multicluster`."""
+        if len(self.collections) > len(COLLECTIONS):
+            return
+        client, thing = self.clients[0], kube.import_definition()
+        status, text = client.raw("POST", kube.collection_path(thing), thing)
+        if status not in (201, 409):  # 409: it is there
+            raise kube.ApiError(status, text)
+        end = time.monotonic() + IMPORTS_SERVED_S
+        while client.raw("GET", IMPORTS_PATH)[0] != 200:
+            if time.monotonic() > end:
+                raise RuntimeError("the CRD of ServiceImports is not served after %d s" % IMPORTS_SERVED_S)
+            time.sleep(0.1)
+        self.collections = COLLECTIONS + (("ServiceImport", IMPORTS_PATH),)
 
     def close(self):
         for client in self.clients:
@@ -68,7 +87,7 @@ class Putter:
     def state(self):
         """What the API server holds now, as Generator.state, without its own Services' extras."""
         out = {}
-        for kind, path in COLLECTIONS:
+        for kind, path in self.collections:
             for item in self.clients[0].get(path).get("items") or []:
                 item["kind"] = kind
                 out[key_of(item)] = item
@@ -121,10 +140,15 @@ def delete_namespace(client, thing):
     for pod in client.get("/api/v1/namespaces/%s/pods" % name).get("items") or []:
         pod["kind"] = "Pod"
         delete(client, pod)
+    client.raw("DELETE", "%s/namespaces/%s/serviceimports" % (kube.IMPORTS, name))  # 404 without the CRD
     client.delete_namespace(name)
 
 
 def replace(client, thing):
+    """A custom resource is not replaced without the version that is."""
+    if thing["kind"] == "ServiceImport":
+        version = client.get(kube.object_path(thing))["metadata"]["resourceVersion"]
+        thing = dict(thing, metadata=dict(thing["metadata"], resourceVersion=version))
     client.replace(thing)
 
 
@@ -154,13 +178,21 @@ class Markers:
                "spec": {"containers": [{"name": "c", "image": "none"}]},
                "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}}
         create(self.client, pod)
+        if self.options.multicluster:
+            self.put_import(ns, address, tags)
         zone = self.options.forward_zones[0]
         names = ["plain.%s.svc.%s" % (ns, zone)]
         if not self.options.noendpoints:
             names.append("headless.%s.svc.%s" % (ns, zone))
         if self.options.pods == "verified":
             names.append("%s.%s.pod.%s" % (address.replace(".", "-"), ns, zone))
-        return names
+        return names + ["imported.%s.svc.%s" % (ns, each) for each in self.options.multicluster]
+
+    def put_import(self, ns, address, tags):
+        thing = kube.import_slice(ns, "imported", "imported", "east", [kube.endpoint(address)])
+        thing["metadata"]["labels"].update(tags)
+        self.client.create(thing)
+        self.client.create(kube.service_import(ns, "imported"))
 
     def wait(self, servers):
         """What a server did not answer in time, as text; "" if all is there."""

@@ -15,6 +15,7 @@ if a difference is left that explained.py does not explain.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -26,6 +27,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "api", "rig")]
 import cluster_gen  # noqa: E402
 import cluster_put  # noqa: E402
+import import_gen  # noqa: E402
+import kube  # noqa: E402
 import option_sets  # noqa: E402
 from facts import Facts, host_addresses  # noqa: E402
 from judge import Judge, same_server  # noqa: E402
@@ -37,6 +40,9 @@ from server import Server  # noqa: E402
 
 SCALE = 0.7
 CHANGES = 25
+STARTS = 3        # attempts, if a port is taken
+READY_S = 90
+SEEDS = 10 ** 9   # of which --first-seed random takes one
 
 
 class Refused(Exception):
@@ -61,10 +67,21 @@ class FreeServer(Server):
 
 
 def start(kind, options, rig, binary, lines=None):
+    """A server that is ready. Its ports were free a moment ago: another program may have taken one."""
+    for _ in range(STARTS - 1):
+        try:
+            return start_once(kind, options, rig, binary, lines)
+        except Refused as e:
+            if "in use" not in str(e).lower():
+                raise
+    return start_once(kind, options, rig, binary, lines)
+
+
+def start_once(kind, options, rig, binary, lines):
     server = FreeServer(kind, ["kubeconfig " + rig.path("dns.kubeconfig")] + (options.lines if lines is None else lines),
                     binary, zones=options.zones, before=options.before, bound=options.bound).start()
     try:
-        server.wait_ready()
+        server.wait_ready(READY_S)
     except RuntimeError as e:
         if server.process.poll() is None:
             server.discard()
@@ -86,7 +103,10 @@ class Run:
     def seed(self, seed, options, second_lines=None):
         """All of one seed. Each part has a source of chance of its own: fewer questions
         mean the same cluster, and the same ones among them."""
-        generator = cluster_gen.Generator(random.Random("cluster %d" % seed), SCALE)
+        generator = cluster_gen.Generator(random.Random("cluster %d" % seed), SCALE,
+                                          import_gen if options.multicluster else None)
+        if options.multicluster:
+            self.putter.define_imports()
         self.putter.wipe()
         self.putter.refused = []
         build, servers = generator.build(), []
@@ -161,16 +181,43 @@ def chosen(arguments):
         left = None if left is None else left - 1
 
 
+def attempt(run, seed, options):
+    """What went wrong beside the questions (no API server, nobody ready) is tried once more."""
+    for last in (False, True):
+        try:
+            return run.seed(seed, options)
+        except Refused as e:
+            return run.report.refusal(seed, options, str(e))
+        except (RuntimeError, OSError, kube.ApiError) as e:
+            text = "%s: %s" % (type(e).__name__, str(e).strip()[-500:])
+            if last:
+                return run.report.trouble(seed, options, text)
+            print("seed %d %s, once more: %s" % (seed, options.name, text), flush=True)
+
+
+@contextlib.contextmanager
+def api_server():
+    """A Rig; again on other ports if another program has taken one of its own meanwhile."""
+    with contextlib.ExitStack() as stack:
+        for left in reversed(range(STARTS)):
+            try:
+                rig = stack.enter_context(Rig())
+                break
+            except RuntimeError as e:
+                if not left or "in use" not in str(e).lower():
+                    raise
+        rig.grant(kube.DNS_RULES + [kube.IMPORT_RULE])
+        yield rig
+
+
 def run_all(rig, arguments):
     run = Run(rig, arguments)
+    print("first seed: %d" % arguments.first_seed, flush=True)
     try:
         for seed, options in chosen(arguments):
             began = time.monotonic()
             before = run.report.counts()
-            try:
-                run.seed(seed, options)
-            except Refused as e:
-                run.report.refusal(seed, options, str(e))
+            attempt(run, seed, options)
             run.report.line(seed, options, before, time.monotonic() - began, run.putter.refused)
     finally:
         run.close()
@@ -181,6 +228,9 @@ def check_of_the_check(rig, arguments):
     """[(what, is it right, detail)]"""
     rows = [("CoreDNS against itself, kubeadm's options", "kubeadm", None, lambda n: n == 0),
             ("CoreDNS against itself, verified pods", "verified-labels", None, lambda n: n == 0),
+            ("CoreDNS against itself, imports", "multicluster", None, lambda n: n == 0),
+            ("CoreDNS against one with labels, imports", "multicluster", [option_sets.SET, "labels tier=front"],
+             lambda n: n > 0),
             ("CoreDNS against one with ttl 7", "default", ["ttl 7"], lambda n: n > 0),
             ("CoreDNS against one with pods insecure", "default", ["pods insecure"], lambda n: n > 0),
             ("CoreDNS against one with labels", "default", ["labels tier=front"], lambda n: n > 0),
@@ -207,10 +257,14 @@ def run_check(rig, arguments):
     return failed
 
 
+def seed_of(text):
+    return random.SystemRandom().randrange(SEEDS) if text == "random" else int(text)
+
+
 def arguments_of(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=0, help="how many; 1 unless --minutes is given")
-    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--first-seed", type=seed_of, default=1, help="a number, or random")
     parser.add_argument("--questions", type=int, default=2000, help="of each seed")
     parser.add_argument("--minutes", type=float, default=0, help="no new seed after so long")
     parser.add_argument("--options", default="all")
@@ -237,7 +291,7 @@ def main(argv):
             print("%-20s zones %s%s" % (options.name, options.zones, "".join("; " + line for line in options.lines)))
         return 0
     try:
-        with Rig() as rig:
+        with api_server() as rig:
             if arguments.check:
                 return 1 if run_check(rig, arguments) else 0
             report = run_all(rig, arguments)
@@ -249,6 +303,7 @@ def main(argv):
     if arguments.json:
         with open(arguments.json, "w") as f:
             json.dump(dict(report.as_json(), command=sys.argv, date=time.strftime("%Y-%m-%d")), f, indent=1)
+    print("%d passed, %d failed, 0 skipped" % (report.seeds - len(report.failing), len(report.failing)))
     return 1 if report.failed() else 0
 
 

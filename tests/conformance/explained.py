@@ -11,9 +11,12 @@ test_compare.py keeps both in step.
 import ipaddress
 from functools import lru_cache
 
+import explained_imports as imports
+import explained_zonal as zonal
 import message
 from compare import differences
-from facts import NEGATIVE_TTL_MAX, OWN_SIZE, host_addresses, own_opt, reverse_address
+from facts import (
+    NEGATIVE_TTL_MAX, OWN_SIZE, address_record, host_addresses, ordinary, own_opt, reverse_address)
 
 LINKS_MAX = 16
 EXPLAINED = []
@@ -31,20 +34,18 @@ NOT_SEEN = {
     "IXFR over UDP": "the same",
     "what is transferred": "the same",
     "`/metrics`, `reload`, `forward`, `cache` and other plugins": "a Corefile that has them is refused",
-    "`multicluster` where the CRD of ServiceImports is not there": "no option set has multicluster yet",
-    "endpoints of an import of type ClusterSetIP, per cluster": "the same",
-    "a cluster id that is no label (or none)": "the same",
-    "letters of a cluster id in the targets of SRV": "the same",
-    "NS of a zone of `multicluster`": "the same",
-    "`namespace_labels` and ServiceImports": "the same",
-    "a zone below one of `multicluster` that is not named there": "the same",
-    "`zonal`, an endpoint that slices put into two zones": "seldom made, and not explained: the set zonal shows it",
+    "`multicluster` where the CRD of ServiceImports is not there": "CoreDNS is never ready there",
+    "letters of a cluster id in the targets of SRV": "capitals in rdata are not compared",
+    "`namespace_labels` and ServiceImports": "no option set has both: CoreDNS has nothing to compare the imports with",
+    "a zone below one of `multicluster` that is not named there": "the same for the Services of such a zone",
     "ExternalName that is an IP address": "the replies are the same",
     "addresses that today's API server refuses (loopback, link-local, multicast, unspecified, broadcast, v4-mapped)":
         "a real API server refuses them",
     "`upstream`, `resyncperiod`, `transfer` inside `kubernetes`": "CoreDNS does not start",
     "`noendpoints` with `ignore empty_service`": "Binnacle does not start",
 }
+# How rows begin that are about plugins no option set has.
+OTHER_PLUGINS = ("`k8s_external`", "`autopath")
 
 # Those that are no function of a reply: id to row. judge.py looks at cut replies.
 WITHOUT_FUNCTION = {"tc-of-glue": "TC"}
@@ -125,13 +126,6 @@ def opt_flags(question, reply, facts):
 
 
 # -- what exists ----------------------------------------------------------------
-def ordinary(question, reply, facts):
-    """A question that is looked up in one of the zones: its zone, or None."""
-    if reply is None or question.rdclass != "IN" or question.opcode or reply.rcode in ("BADVERS", "FORMERR", "REFUSED"):
-        return None
-    return facts.zone_of(question.name)
-
-
 @explains("fqdn-slices", "slices of host names (`addressType: FQDN`)")
 def fqdn_slices(question, reply, facts):
     """CoreDNS makes CNAMEs of them, beside other records and several at a name."""
@@ -146,6 +140,12 @@ def fqdn_slices(question, reply, facts):
     if answer:
         return reply.changed(answer=answer)
     return facts.negative(question, "NOERROR" if facts.exists_without_fqdn(*found) else "NXDOMAIN")
+
+
+explains("import-names-of-clusters", "endpoints of an import of type ClusterSetIP, per cluster")(imports.names_of_clusters)
+explains("import-of-no-cluster", "a cluster id that is no label (or none)")(imports.names_of_no_cluster)
+explains("import-srv", "a cluster id that is no label (or none)")(imports.srv_of_clusters)
+explains("import-without-ports", "an import of type ClusterSetIP without ports")(imports.without_ports)
 
 
 @explains("txt-and-ptr", "TXT and PTR at names that exist without")
@@ -211,6 +211,9 @@ def is_empty_non_terminal(name, zone, facts):
     the stem of zonal names."""
     if name == "dns.%s." % zone:
         return True
+    found = facts.import_of(name)
+    if found:
+        return imports.is_empty_non_terminal(name, found, facts)
     found = facts.service_of(name)
     if found and found[2] in (["_zone"], ["pin", "_zone"], ["prefer", "_zone"]):
         return facts.options.zonal and facts.exists("x.pin._zone.%s" % name.partition("_zone.")[2])
@@ -224,9 +227,11 @@ def is_empty_non_terminal(name, zone, facts):
 @explains("srv-glue", "glue of SRV")
 def srv_glue(question, reply, facts):
     """CoreDNS leaves out a target's addresses that do not have the port asked for."""
-    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    found = facts.below(question.name, facts.options.forward_zones) if ordinary(question, reply, facts) else None
     if not found or question.rdtype != "SRV" or not reply.answer or reply.answer[0].rdtype != "SRV":
         return None
+    if zonal.of_name(question.name, facts):
+        return None  # there it is what the zone has, in both
     zone = facts.zone_of(question.name)
     spelled_zone = question.name.rstrip(".")[-len(zone):]
     additional = []
@@ -244,15 +249,20 @@ def srv_of_fqdn(question, reply, facts):
     found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
     if not found or question.rdtype != "SRV" or not reply.answer or not facts.has_fqdn_slice(*found[:2]):
         return None
+    if zonal.of_name(question.name, facts):
+        return None  # the next one's
     candidates = facts.candidates(*found)
     weight = max(1, 100 // candidates) if candidates else None
     answer = [record.changed(rdata=(record.rdata[0], weight) + tuple(record.rdata[2:])) for record in reply.answer]
     return reply.changed(answer=answer) if weight else None
 
 
+explains("zonal-several-slices", "`zonal`, an endpoint that several slices have")(zonal.several_slices)
+
+
 @explains("port-of-any-name", "`_` as the name of a port or protocol")
 def port_of_any_name(question, reply, facts):
-    found = facts.service_of(question.name) if ordinary(question, reply, facts) else None
+    found = facts.below(question.name, facts.options.forward_zones) if ordinary(question, reply, facts) else None
     if found and len(found[2]) == 2 and "_" in found[2] and not facts.denied(question.name, reply):
         return facts.negative(question, "NXDOMAIN")
 
@@ -445,12 +455,6 @@ def own_addresses():
     return tuple(host_addresses())
 
 
-def address_record(owner, address, ttl):
-    if address.version == 4:
-        return message.Record(owner, "A", 1, ttl, str(address))
-    return message.Record(owner, "AAAA", 1, ttl, ipaddress.ip_address(address).exploded)
-
-
 # -- negative answers, last: everything above may have made one ------------------------------
 @explains("negative-ttl", "TTL of negative answers")
 def negative_ttl(question, reply, facts):
@@ -462,13 +466,23 @@ def negative_ttl(question, reply, facts):
     return reply.changed(authority=authority)
 
 
-@explains("ns-of-reverse", "NS of a reverse zone where a Service is the name server")
-def ns_of_reverse(question, reply, facts):
+def ns_of_primary(question, reply, facts, zones):
+    """The name server of the first zone, wherever CoreDNS puts its Service below one of these zones."""
     zone = ordinary(question, reply, facts)
-    if zone not in facts.options.reverse_zones or question.name.lower() != zone + "." or question.rdtype != "NS":
+    if zone not in zones or question.name.lower() != zone + "." or question.rdtype != "NS":
         return None
     if not reply.answer or reply.answer[0].rdata[0].lower() == "ns.dns.%s." % zone:
         return None
-    primary = facts.ask_right(facts.options.forward_zones[0] + ".", "NS")
+    primary = facts.ask_right(facts.options.service_zones[0] + ".", "NS")
     answer = [record.changed(owner=question.name) for record in primary.answer]
     return reply.changed(answer=answer, additional=primary.additional)
+
+
+@explains("ns-of-reverse", "NS of a reverse zone where a Service is the name server")
+def ns_of_reverse(question, reply, facts):
+    return ns_of_primary(question, reply, facts, facts.options.reverse_zones)
+
+
+@explains("ns-of-imports", "NS of a zone of `multicluster`")
+def ns_of_imports(question, reply, facts):
+    return ns_of_primary(question, reply, facts, facts.options.multicluster)

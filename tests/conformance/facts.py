@@ -9,7 +9,7 @@ import subprocess
 import asking
 import message
 from cluster_gen import SERVICE_NAME
-from implied import cluster_ips, dashed
+from implied import cluster_ips, dashed, imported_name
 
 OWN_SIZE = 1232
 NEGATIVE_TTL_MAX = 5
@@ -22,10 +22,14 @@ class Facts:
         self.options, self.state, self.port, self.right = options, state, port, right
         self.asked = {}
         self.slices, self.unlabelled = {}, set()
+        self.import_slices = {}
+        self.imports = {key[1:]: thing["spec"] for key, thing in state.items() if key[0] == "ServiceImport"}
         for (kind, ns, _), thing in state.items():
             if kind == "EndpointSlice":
                 of = (thing["metadata"].get("labels") or {}).get(SERVICE_NAME)
                 self.slices.setdefault((ns, of), []).append(thing)
+                if imported_name(thing):
+                    self.import_slices.setdefault((ns, imported_name(thing)), []).append(thing)
                 if not of:
                     self.unlabelled |= {a for e in thing.get("endpoints") or () for a in e["addresses"]}
 
@@ -41,6 +45,10 @@ class Facts:
             wire = asking.ask_one(self.port, message.Question(name, rdtype, tcp=True))
             self.asked[key] = message.parse(wire) if wire else None
         return self.asked[key]
+
+    def forget(self):
+        """What was asked so far: it is asked again."""
+        self.asked = {}
 
     def ask_over_tcp(self, question):
         """The same in everything else."""
@@ -82,14 +90,23 @@ class Facts:
         if rcode == "NXDOMAIN" and self.options.falls_through(name):
             return self.reply_to(question, message.Reply("SERVFAIL"))
         zone = self.zone_of(name)
-        soa = self.ask(zone + ".", "SOA").answer[0]
-        return self.reply_to(question, message.Reply(rcode, {"aa"}, authority=[soa]))
+        soa = self.ask(zone + ".", "SOA")
+        if soa is None:
+            raise RuntimeError("CoreDNS does not answer SOA at %s" % zone)
+        return self.reply_to(question, message.Reply(rcode, {"aa"}, authority=[soa.answer[0]]))
 
     # -- objects -------------------------------------------------------------------
     def service_of(self, name):
         """(namespace, service, labels left of them) of a name below svc.<zone>, or None."""
+        return self.below(name, self.options.service_zones)
+
+    def import_of(self, name):
+        """The same of a ServiceImport."""
+        return self.below(name, self.options.multicluster)
+
+    def below(self, name, zones):
         zone = self.zone_of(name)
-        if zone is None or zone not in self.options.forward_zones:
+        if zone is None or zone not in zones:
             return None
         labels = name.lower().rstrip(".")[:-len(zone) - 1].split(".")
         if len(labels) < 3 or labels[-1] != "svc":
@@ -177,8 +194,8 @@ class Facts:
         for (kind, where, _), thing in self.state.items():
             addresses = [each["ip"] for each in (thing.get("status") or {}).get("podIPs") or ()]
             wanted = [each for each in addresses if label in (dashed(each), plain(each))]
-            if kind != "Pod" or where != ns or not wanted:
-                continue
+            if kind != "Pod" or where != ns or not wanted or thing["status"].get("phase") in ("Succeeded", "Failed"):
+                continue  # one that is over is not watched
             primary = self.ask("%s.%s.pod.%s." % (plain(addresses[0]), ns, self.options.forward_zones[0]), "A")
             if primary is not None and primary.rcode == "NOERROR":
                 return ipaddress.ip_address(wanted[0])
@@ -191,11 +208,24 @@ class Facts:
         return target if self.options.endpoint_pod_names and 0 < len(target) < 64 else dashed(address)
 
     def yields(self, name, address):
-        """Whether the forward name has that address."""
-        reply = self.ask(name, "AAAA" if ":" in address else "A")
+        """Whether the forward name has that address, with everything explained."""
+        reply = self.ask_right(name, "AAAA" if ":" in address else "A")
         wanted = ipaddress.ip_address(address).packed
         return reply is not None and any(ipaddress.ip_address(record.rdata).packed == wanted for record in reply.answer
                                          if record.rdtype in ("A", "AAAA"))
+
+
+def ordinary(question, reply, facts):
+    """A question that is looked up in one of the zones: its zone, or None."""
+    if reply is None or question.rdclass != "IN" or question.opcode or reply.rcode in ("BADVERS", "FORMERR", "REFUSED"):
+        return None
+    return facts.zone_of(question.name)
+
+
+def address_record(owner, address, ttl):
+    if address.version == 4:
+        return message.Record(owner, "A", 1, ttl, str(address))
+    return message.Record(owner, "AAAA", 1, ttl, ipaddress.ip_address(address).exploded)
 
 
 def plain(address):

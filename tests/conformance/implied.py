@@ -7,6 +7,7 @@ for too. Nothing here says what the answer is."""
 import ipaddress
 
 from cluster_gen import SERVICE_NAME
+from import_gen import CLUSTER_ID, IMPORT_NAME
 
 
 def reverse_name(address):
@@ -36,14 +37,15 @@ class Names:
     """entries: [(name, kind)] over one state and a list of forward zones; kind
     is a few words, the same for all names of one sort."""
 
-    def __init__(self, state, zones):
-        self.state, self.zones = state, zones
+    def __init__(self, state, zones, set_zones=()):
+        self.state, self.zones, self.set_zones = state, zones, set_zones
         self.seen, self.entries = set(), []
-        self.slices = {}
+        self.slices, self.imported = {}, {}
         for (kind, ns, _), thing in state.items():
             if kind == "EndpointSlice":
                 of = (thing["metadata"].get("labels") or {}).get(SERVICE_NAME)
                 self.slices.setdefault((ns, of), []).append(thing)
+                self.imported.setdefault((ns, imported_name(thing)), []).append(thing)
         self.collect()
 
     def add(self, name, kind):
@@ -60,6 +62,8 @@ class Names:
                     self.add("%s.pod.%s" % (name, zone), "pod namespace")
                 elif kind == "Service":
                     self.service(ns, name, thing, zone)
+                elif kind == "ServiceImport" and zone in self.set_zones:
+                    self.service_import(ns, name, thing, zone)
                 elif kind == "Pod":
                     self.pod(ns, thing, zone)
         for (kind, ns, _), thing in self.state.items():
@@ -98,6 +102,24 @@ class Names:
             self.add("%s.%s" % (dashed(address), base), "endpoint name of a cluster IP")
         for each in slices:
             self.endpoints(each, base, kind)
+
+    def service_import(self, ns, name, thing, zone):
+        spec, slices = thing["spec"], self.imported.get((ns, name), ())
+        kind = "import, " + spec["type"]
+        base = "%s.%s.svc.%s" % (name, ns, zone)
+        self.add(base, kind)
+        ports = {(p.get("name") or "", p.get("protocol") or "TCP") for each in [spec, *slices]
+                 for p in each.get("ports") or ()}
+        for port, protocol in sorted(ports):
+            self.add("_%s.%s" % (protocol.lower(), base), "protocol of " + kind)
+            if port:
+                self.add("_%s._%s.%s" % (port, protocol.lower(), base), "port of " + kind)
+        for address in spec.get("ips") or ():
+            self.add(reverse_name(address), "reverse of import")
+        for each in slices:
+            cluster = cluster_of(each).lower()
+            self.add("%s.%s" % (cluster or "x", base), "cluster of " + kind)
+            self.endpoints(each, ("%s.%s" % (cluster, base)).lstrip("."), kind)
 
     def endpoints(self, thing, base, kind):
         for endpoint in thing.get("endpoints") or ():
@@ -141,3 +163,13 @@ def sort_of(spec):
 
 def cluster_ips(spec):
     return [ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP")] if ip and ip != "None"]
+
+
+def cluster_of(thing):
+    """The id of the cluster an imported slice comes from; "" if it does not say."""
+    return (thing["metadata"].get("labels") or {}).get(CLUSTER_ID) or ""
+
+
+def imported_name(thing):
+    """Of the import that a slice is of, or None."""
+    return (thing["metadata"].get("labels") or {}).get(IMPORT_NAME)

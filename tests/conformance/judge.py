@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts questions to two servers and says what is left unexplained."""
 
+import time
+
 import asking
 import message
 from compare import cut_differences, differences
 from explained import explain
+
+PAUSE_S = 1.0  # before what differs is asked again
 
 
 def parsed(wire):
@@ -21,6 +25,7 @@ class Judge:
     """servers: the reference (CoreDNS) and the one that is judged."""
 
     glue_counts = False
+    pause_s = PAUSE_S
 
     def __init__(self, servers, facts):
         self.ports = [server.port for server in servers]
@@ -28,15 +33,33 @@ class Judge:
         facts.right = self.right
 
     def all(self, questions):
-        """[(question, ids of explanations, differences, [(whose, reply)])] in order."""
-        wires = [asking.ask_all(port, questions) for port in self.ports]
-        for question, one, other in zip(questions, *wires):
-            if one is not None and other is not None and one[2:] == other[2:] and self.same_is_right(question):
-                yield question, [], [], ()
-                continue
-            one, other = parsed(one), parsed(other)
-            ids, found, right = self.judge(question, one, other)
-            yield question, ids, found, (("CoreDNS", one), ("right", right if ids else None), ("Binnacle", other))
+        """[(question, ids of explanations, differences, [(whose, reply)])] in order. What
+        differs, and what neither replied to, counts only if it is so once more after a pause: a
+        watch may have been late, and a busy machine loses datagrams."""
+        verdicts = self.round(questions, 1)
+        doubtful = [i for i, verdict in enumerate(verdicts) if self.is_doubtful(verdict)]
+        if doubtful:
+            time.sleep(self.pause_s)
+            self.facts.forget()
+            for i, verdict in zip(doubtful, self.round([questions[i] for i in doubtful], asking.PATIENCE)):
+                verdicts[i] = verdict
+        return verdicts
+
+    @staticmethod
+    def is_doubtful(verdict):
+        _, ids, found, replies = verdict
+        return bool(found) or bool(replies) and not ids and all(reply is None for _, reply in replies)
+
+    def round(self, questions, patience):
+        wires = [asking.ask_all(port, questions, patience) for port in self.ports]
+        return [self.verdict(*each) for each in zip(questions, *wires)]
+
+    def verdict(self, question, one, other):
+        if one is not None and other is not None and one[2:] == other[2:] and self.same_is_right(question):
+            return question, [], [], ()
+        one, other = parsed(one), parsed(other)
+        ids, found, right = self.judge(question, one, other)
+        return question, ids, found, (("CoreDNS", one), ("right", right if ids else None), ("Binnacle", other))
 
     def same_is_right(self, question):
         """Equal bytes are wrong where CoreDNS is."""

@@ -26,10 +26,12 @@ class Options:
         self.namespace_labels = " ".join(value.get("namespace_labels", []))
         self.labels = " ".join(value.get("labels", []))
         self.zonal = "zonal" in value
+        self.multicluster = value.get("multicluster", [])
         self.ignore_empty = value.get("ignore") == ["empty_service"]
         self.fallthrough = None if "fallthrough" not in value else value["fallthrough"] or ["."]
         self.zone_list = expand_zones(zones.split())
         self.forward_zones = [zone for zone in self.zone_list if not zone.endswith(REVERSE)]
+        self.service_zones = [zone for zone in self.forward_zones if zone not in self.multicluster]
         self.reverse_zones = [zone for zone in self.zone_list if zone.endswith(REVERSE)]
 
     def falls_through(self, name):
@@ -66,6 +68,9 @@ def expand_zones(zones):
 
 NAMES = "namespaces a b default " + " ".join(MARKERS)
 
+SET_ZONES = "cluster.local clusterset.local in-addr.arpa ip6.arpa"
+SET = "multicluster clusterset.local"
+
 TABLE = [
     Options("default"),
     Options("ttl-30", ["ttl 30"]),
@@ -90,6 +95,10 @@ TABLE = [
     Options("limits", ["apiserver_qps 50", "apiserver_burst 100", "apiserver_max_inflight 10", "startup_timeout 7s"]),
     Options("verified-labels", ["pods verified", "labels tier=front", "endpoint_pod_names", "ttl 17"]),
     Options("unbound", bound=False),
+    Options("multicluster", [SET], SET_ZONES),
+    Options("multicluster-more", [SET, "ttl 30", "endpoint_pod_names", "ignore empty_service", "pods insecure"], SET_ZONES),
+    Options("multicluster-noendpoints", [SET, "noendpoints"], SET_ZONES),
+    Options("multicluster-unbound", [SET], SET_ZONES, bound=False),
     Options("reverse-first", zones="in-addr.arpa ip6.arpa cluster.local"),
 ]
 BY_NAME = {options.name: options for options in TABLE}

@@ -33,7 +33,7 @@ class Asker:
     def __init__(self, rng, state, options, types=None):
         self.rng, self.types, self.options = rng, types, options
         zones = options.forward_zones
-        self.names = Names(state, zones).entries
+        self.names = Names(state, zones, options.multicluster).entries
         self.by_kind = {}
         for name, kind in self.names:
             self.by_kind.setdefault(kind, []).append(name)

@@ -15,7 +15,7 @@ class Group:
 
 class Report:
     def __init__(self):
-        self.asked = self.explained = 0
+        self.asked = self.explained = self.seeds = 0
         self.ids = Counter()
         self.groups = {}
         self.troubles = []
@@ -49,6 +49,7 @@ class Report:
         return bool(self.groups or self.troubles)
 
     def line(self, seed, options, before, seconds, refused):
+        self.seeds += 1
         asked, explained, unexplained = (b - a for a, b in zip(before, self.counts()))
         text = "seed %d %s: %d asked, %d explained, %d unexplained, %.1f s" % (
             seed, options.name, asked, explained, unexplained, seconds)
@@ -63,6 +64,8 @@ class Report:
         print()
         for text, count in Counter("%s: %s" % t[1:] for t in self.troubles).most_common():
             print("%d x %s" % (count, text))
+        if self.failed():
+            print("not ok what differs - the most frequent first")
         groups = sorted(self.groups.items(), key=lambda item: -item[1].count)
         for (kind, rdtype, found), group in groups[:limit]:
             self.show(kind, rdtype, found, group)
@@ -79,7 +82,8 @@ class Report:
         print("%d asked, %d explained, %d unexplained in %d groups, %d troubles"
               % (asked, explained, unexplained, len(self.groups), len(self.troubles)))
         for seed, options in sorted(self.failing.items()):
-            print("again: tests/conformance/differential.py --first-seed %d --options %s%s" % (seed, options, more))
+            print("not ok seed %d, %s - again: tests/conformance/differential.py --first-seed %d --options %s%s"
+                  % (seed, options, seed, options, more))
 
     def coarse(self):
         """[(text, count)], the most first, without types and mutations: to see what is missing."""

@@ -105,6 +105,20 @@ static void test_cluster_set_ip(void **state)
 	assert_string_equal(q(f, "1.0.1.10.in-addr.arpa", "PTR"), "NXDOMAIN");
 }
 
+/* Its addresses are not those of a port. */
+static void test_no_ports(void **state)
+{
+	const struct fixture *f = *state;
+
+	all_listed(f);
+	put(&f->c, make_import("shop", "web", 2, SERVICE_CLUSTER_IP, "10.42.0.1"));
+	told(f);
+	assert_string_equal(q(f, "web" SET, "A"), "NOERROR A 10.42.0.1");
+	assert_string_equal(q(f, "web" SET, "AAAA"), "NODATA");
+	assert_string_equal(q(f, "web" SET, "SRV"), "NODATA");
+	assert_string_equal(q(f, "_http._tcp.web" SET, "A"), "NXDOMAIN");
+}
+
 static void test_headless(void **state)
 {
 	const struct fixture *f = *state;
@@ -505,6 +519,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_cluster_set_ip),
+		TEST(test_no_ports),
 		TEST(test_headless),
 		TEST(test_a_cluster_without_a_name),
 		TEST(test_the_two_do_not_meet),

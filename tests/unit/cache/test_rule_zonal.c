@@ -114,6 +114,11 @@ static void test_two_zones(void **state)
 	slice(f, "a", "10.1.0.1@b 10.1.0.1@a 10.1.0.2@b");
 	assert_string_equal(q(f, "a.pin._zone." DB, "A"), "NOERROR A 10.1.0.1");
 	assert_string_equal(q(f, "b.pin._zone." DB, "A"), "NOERROR A 10.1.0.2");
+	/* with all its ports, of slices that say no zone, too */
+	put(&f->c, make_slice_ports("shop", "b", "db", 4, "10.1.0.2", "5432:sql:TCP"));
+	settle(&f->c);
+	assert_string_equal(q(f, "b.pin._zone." DB, "SRV"),
+		"NOERROR SRV 0 50 5432 10-1-0-2." DB ". SRV 0 50 80 10-1-0-2." DB ".");
 }
 
 static void test_only_headless_ones(void **state)
