@@ -139,9 +139,37 @@ static void an_address_is_no_alias(void **state)
 
 #define CASE(function) cmocka_unit_test_teardown(function, expect_end)
 
+/* The search list that a kubelet writes for a Pod, known by any of its addresses. */
+static void test_search_lists(void **state)
+{
+	const struct cluster_config config = {.ttl_s = 30, .pods = CLUSTER_PODS_VERIFIED};
+	const struct ask_cluster pods = ask_cluster_of(config);
+	const struct ip v4 = make_ip("10.1.0.1"), v6 = make_ip("fd00::1"),
+			none = make_ip("10.1.0.2");
+	struct name list[CLUSTER_SEARCH_COUNT];
+
+	(void)state;
+	assert_int_equal(cluster_search(pods.cluster, 0, 4, v4.bytes, list), 0);
+	put(&pods, make_namespace("shop", 1));
+	put(&pods, make_pod("shop", "web-0", 2, "10.1.0.1 fd00::1"));
+	for (int kind = 0; kind < KIND_COUNT; kind++)
+		settle(&pods);
+	assert_int_equal(cluster_search(pods.cluster, 0, 4, none.bytes, list), 0);
+	assert_int_equal(cluster_search(pods.cluster, 0, 4, v4.bytes, list), 3);
+	assert_int_equal(list[0].labels, 4);
+	assert_int_equal(list[0].len, 24);
+	assert_memory_equal(list[0].wire, "\4shop\3svc\7cluster\5local", 24);
+	assert_memory_equal(list[1].wire, "\3svc\7cluster\5local", 19);
+	assert_int_equal(list[2].labels, 2);
+	assert_int_equal(cluster_search(pods.cluster, 3, 6, v6.bytes, list), 3);
+	assert_memory_equal(list[2].wire, "\012clusterset\5local", 18);
+	cluster_free(pods.cluster);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_search_lists),
 		CASE(selected_namespaces),
 		CASE(no_endpoints),
 		CASE(ignore_empty),
