@@ -243,7 +243,7 @@ void external_view_find(const struct view *view, const struct external *external
 	out->hit.ttl_s = external->ttl_s;
 	if (query->labels == external->zone->labels)
 		out->hit.verdict = find_apex(query->qtype, out);
-	else if (external->reverse)
+	else if (external->reverse || lookup_reverse_address(query, out->hit.addr))
 		out->hit.verdict = find_reverse(view, external, gates, query, out);
 	else
 		out->hit.verdict = find_forward(view, external, gates, query, out);

@@ -11,9 +11,9 @@
  *	ENDPOINT.SERVICE.NAMESPACE            of a headless Service, if that is wanted
  *	ns1.APEX                              A, AAAA of the name server
  *
- * and in reverse zones the PTRs of external addresses. For one name the choice
- * between NXDOMAIN and anything else is the same for every type. Readers' threads, but
- * for cluster_want_external().
+ * and the PTRs of external addresses, in reverse zones and in those that hold them
+ * (the root). For one name the choice between NXDOMAIN and anything else is the same
+ * for every type. Readers' threads, but for cluster_want_external().
  */
 
 #include "cluster.h"

@@ -25,6 +25,7 @@
 struct k8s_external {
 	struct name *zones;
 	bool *reverse; /* which of them are of addresses */
+	bool pointers; /* there are names of addresses in them */
 	size_t zone_count;
 	const struct name *primary;
 	struct name apex;
@@ -183,17 +184,21 @@ static const struct option_row options[] = {
 	{0},
 };
 
-static bool is_reverse(const struct name *zone)
+/* Whether the zone is one of addresses, and whether it holds some. */
+static bool is_reverse(const struct name *zone, bool *holds)
 {
 	static const char *const trees[] = {"in-addr.arpa", "ip6.arpa"};
-	struct name tree;
+	bool reverse = false;
 
 	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
-		if (name_from_text(trees[i], strlen(trees[i]), &tree) == 0 &&
-			name_below(zone, &tree))
-			return true;
+		struct name tree;
+
+		if (name_from_text(trees[i], strlen(trees[i]), &tree) < 0)
+			continue;
+		reverse |= name_below(zone, &tree);
+		*holds |= reverse || name_below(&tree, zone);
 	}
-	return false;
+	return reverse;
 }
 
 /* The directive's zones, or the block's. */
@@ -217,7 +222,7 @@ static int zones_read(struct k8s_external *plugin, const struct plugin_site *sit
 	if (!plugin->reverse)
 		return option_no_memory(err, &line->tokens[0]);
 	for (size_t i = 0; i < plugin->zone_count; i++) {
-		plugin->reverse[i] = is_reverse(&plugin->zones[i]);
+		plugin->reverse[i] = is_reverse(&plugin->zones[i], &plugin->pointers);
 		if (!plugin->reverse[i] && !plugin->primary)
 			plugin->primary = &plugin->zones[i];
 	}
@@ -286,7 +291,6 @@ static int k8s_external_start(void *instance, const struct plugin_host *host,
 {
 	struct k8s_external *plugin = instance;
 	struct kubernetes *kubernetes = NULL;
-	bool reverse = false;
 
 	(void)host;
 	for (size_t i = 0; i < block->plugin_count; i++) {
@@ -298,9 +302,7 @@ static int k8s_external_start(void *instance, const struct plugin_host *host,
 			"k8s_external: the Services come from 'kubernetes', which must stand in "
 			"the "
 			"same server block");
-	for (size_t i = 0; i < plugin->zone_count; i++)
-		reverse |= plugin->reverse[i];
-	kubernetes_want_external(kubernetes, plugin->ttl_s, plugin->headless, reverse);
+	kubernetes_want_external(kubernetes, plugin->ttl_s, plugin->headless, plugin->pointers);
 	plugin->kubernetes = kubernetes;
 	return 0;
 }

@@ -59,10 +59,16 @@ static void test_pointers(void **state)
 	assert_string_equal(out(f, "1.2.0.192.in-addr.arpa", "A"), "NODATA");
 	assert_string_equal(out(f, "9.2.0.192.in-addr.arpa", "PTR"), "NXDOMAIN");
 	assert_string_equal(out(f, "2.0.192.in-addr.arpa", "PTR"), "NXDOMAIN");
+	/* a zone that holds them, such as the root, has them too */
+	f->zones[0] = (struct name){.len = 1};
+	f->zones[1] = f->zones[2] = f->apex;
+	assert_string_equal(
+		out(f, "1.2.0.192.in-addr.arpa", "PTR"), "NOERROR PTR api.shop. PTR web.shop.");
+	assert_string_equal(out(f, "9.2.0.192.in-addr.arpa", "PTR"), "NXDOMAIN");
+	assert_string_equal(out(f, "web.shop", "A"), "NOERROR A 192.0.2.1");
 	take(&f->c, KIND_SERVICE, "shop", "api", 6);
 	settle(&f->c);
-	assert_string_equal(
-		out(f, "1.2.0.192.in-addr.arpa", "PTR"), "NOERROR PTR web.shop.example.org.");
+	assert_string_equal(out(f, "1.2.0.192.in-addr.arpa", "PTR"), "NOERROR PTR web.shop.");
 	outside_put(f, "web", 7, SERVICE_CLUSTER_IP, "10.0.0.1", "", "192.0.2.2");
 	assert_string_equal(out(f, "1.2.0.192.in-addr.arpa", "PTR"), "NXDOMAIN");
 }
