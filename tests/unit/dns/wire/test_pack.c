@@ -170,7 +170,10 @@ static void test_malformed_rdata(void **state)
 		{TYPE_NS, "\1a\0x", 4},
 		{TYPE_NS, "", 0},
 		{TYPE_NS, "\xff\xff", 2},
-		{TYPE_SOA, "\0\0123456789012345678", 20},
+		{TYPE_SOA,
+			"\0\0"
+			"123456789012345678",
+			20},
 		{TYPE_MX, "\0", 1},
 		{TYPE_SRV, "123456", 6},
 		{TYPE_NAPTR, "1234\1a\1b\5c", 10},
