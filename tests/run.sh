@@ -6,14 +6,14 @@
 #
 # What is missing comes from Debian (as root): deploy/packages.txt and
 # tests/packages.txt. Builds go to build-tests/, or below $BINNACLE_BUILDS. A tier
-# whose tool cannot be had is skipped with its reason; with CI=true the tier
-# "real" is not skipped on a machine that has Go.
+# whose tool cannot be had is skipped with its reason; with CI=true the tiers
+# "real" and "swap" are not skipped on a machine that has Go.
 set -uo pipefail
 
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer demo real"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer demo real swap"
 by_name="differential" # only where it is named: new clusters each time
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
@@ -34,6 +34,7 @@ describe() {
 	transfer    zone transfers to dig, NSD and Knot; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
+	swap        the container image, run as deployed; the objects of deploy/ and CoreDNS's at a real API server
 
 	only where it is named:
 	differential  random clusters, the same questions to CoreDNS beside it, for three minutes
@@ -244,31 +245,49 @@ tier_demo() {
 	one "deploy/try.sh --once" 600 env BINNACLE_BUILD="$builds/plain" BINNACLE_PORT=11053 "$tree/deploy/try.sh" --once
 }
 
-tier_real() {
-	local status program
-	needs_build asan || return
-	if [ -n "$go_job" ]; then
-		wait "$go_job"
-		status=$?
-	else
-		"$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null
-		status=$?
-	fi
-	if [ $status -ne 0 ]; then
-		cat "$logs/go.log" >>"$log"
-		if [ $status -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
-			skip "$(tail -n 1 "$logs/go.log")"
+# Both tiers of the real API server ask; what the build said is in go.log.
+go_status=
+needs_api_server() {
+	if [ -z "$go_status" ]; then
+		if [ -n "$go_job" ]; then
+			wait "$go_job"
+			go_status=$?
 		else
-			fail "real - kube-apiserver and etcd could not be built"
+			"$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null
+			go_status=$?
 		fi
-		return
 	fi
+	[ $go_status -ne 0 ] || return 0
+	cat "$logs/go.log" >>"$log"
+	if [ $go_status -eq 3 ] && ! { [ "${CI:-}" = true ] && command -v go >/dev/null; }; then
+		skip "$(tail -n 1 "$logs/go.log")"
+	else
+		fail "$tier - kube-apiserver and etcd could not be built"
+	fi
+	return 1
+}
+
+tier_real() {
+	local program
+	needs_build asan || return
+	needs_api_server || return
 	program=$(find "$builds/asan" -type f -name binnacle | head -n 1)
 	counted 1200 "$python" "$tree/tests/api/real/test_real.py" --binary "$program"
 	one "no miss in 20 creates and deletes" 120 "$tree/tests/bench/latency.py" --count 20 --servers binnacle \
 		--binary "$program"
 	one "API server killed for 5 s under load" 180 "$tree/tests/bench/outage.py" --seconds 5 --servers binnacle \
 		--binary "$program"
+}
+
+tier_swap() {
+	local work=$builds/image
+	# A release build of its own: it is what gets into an image.
+	counted 900 "$python" "$tree/tests/e2e/test_image.py" --work "$work"
+	needs_api_server || return
+	one "deploy/image.sh" 300 env SOURCE_DATE_EPOCH=1700000000 "$tree/deploy/image.sh" --build "$work/image-build" \
+		--output "$work/oci"
+	counted 300 "$python" "$tree/tests/e2e/test_swap.py" --image "$work/oci" \
+		--binary "$work/image-build/binnacle.stripped"
 }
 
 tier_differential() {
@@ -322,7 +341,7 @@ done
 
 mkdir -p "$logs"
 install_missing
-if wanted real; then
+if wanted real || wanted swap; then
 	# Minutes of compiling when nothing is cached: beside everything else.
 	nice "$tree/tests/api/rig/build.sh" kube >"$logs/go.log" 2>&1 </dev/null &
 	go_job=$!
