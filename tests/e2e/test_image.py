@@ -161,6 +161,17 @@ def configured_as_coredns(w):
         check(config["Labels"].get("org.opencontainers.image." + key), "no label " + key)
 
 
+def containerfile_says_the_same(w):
+    with open(os.path.join(TREE, "deploy", "Containerfile")) as f:
+        last = f.read().split("\nFROM scratch\n")[1].splitlines()
+    have = dict(line.split(" ", 1) for line in last)
+    config = w.layout.config["config"]
+    check_equal((have["USER"], have["WORKDIR"], json.loads(have["ENTRYPOINT"]), have["ENV"].split(),
+                 sorted(have["EXPOSE"].split())),
+                (config["User"], config["WorkingDir"], config["Entrypoint"], config["Env"],
+                 sorted(config["ExposedPorts"])), "what deploy/Containerfile says")
+
+
 def one_capability(w):
     with w.layout.tar()[1] as tar:
         having = {m.name: m.pax_headers[CAPABILITY_KEY].encode() for m in tar if CAPABILITY_KEY in m.pax_headers}
@@ -343,10 +354,10 @@ def main():
     w = World(os.path.abspath(options.work))
     try:
         for case in (same_input_same_digest, elsewhere_the_same_layer, layout_is_valid, others_read_it,
-                     configured_as_coredns, one_capability, nothing_writable, no_shell, exactly_its_libraries,
-                     packages_are_named, certificates_are_the_package_s, mistakes_are_told, runs_as_deployed,
-                     runs_as_kubeadm_deploys, runs_by_coredns_s_name, any_other_user,
-                     without_the_capability_it_is_not_started, no_new_privs_gives_nothing_new,
+                     configured_as_coredns, containerfile_says_the_same, one_capability, nothing_writable,
+                     no_shell, exactly_its_libraries, packages_are_named, certificates_are_the_package_s,
+                     mistakes_are_told, runs_as_deployed, runs_as_kubeadm_deploys, runs_by_coredns_s_name,
+                     any_other_user, without_the_capability_it_is_not_started, no_new_privs_gives_nothing_new,
                      open_ports_need_no_capability, ends_within_the_grace_period):
             cases.run(case.__name__, case, w)
     finally:

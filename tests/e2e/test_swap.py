@@ -127,12 +127,12 @@ class World:
             raise Skipped("needs runc")
         self.count += 1
         base = os.path.join(self.folder, "case-%d" % self.count)
+        os.makedirs(base + "/etc")
         layout = Layout(self.options.image)
         root = layout.unpack(base + "/root")
         text, missing = corefile_for(self.options.binary, os.path.join(DEPLOY, "base", "Corefile"))
         if missing:
             print("    (kubeadm's Corefile without %s, which this binary does not have)" % ", ".join(missing))
-        os.mkdir(base + "/etc")
         for path, content in (("/etc/Corefile", text), ("/resolv.conf", "nameserver 192.0.2.1\n")):
             with open(base + path, "w") as f:
                 f.write(content)
