@@ -167,6 +167,12 @@ class Container:
         return self
 
     def __exit__(self, *_):
+        # The program first, so that runc sees it end; then what runc may have left.
+        self.runc("kill", self.name, "KILL")
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
         self.runc("delete", "--force", self.name)
         stop(self.process)
 

@@ -14,6 +14,7 @@ import argparse
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -49,12 +50,16 @@ def needs_kubectl():
         raise Skipped("needs kubectl 1.27 or later, this is " + version["gitVersion"])
 
 
-def objects(*words):
-    """What kubectl's kustomize makes of a folder of deploy/."""
+def kustomized(folder):
     needs_kubectl()
-    done = subprocess.run(["kubectl", "kustomize", os.path.join(DEPLOY, *words)], capture_output=True, text=True)
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True)
     check_equal(done.returncode, 0, done.stderr)
     return list(yaml.safe_load_all(done.stdout))
+
+
+def objects(*words):
+    """What kubectl's kustomize makes of a folder of deploy/."""
+    return kustomized(os.path.join(DEPLOY, *words))
 
 
 def from_file(*words):
@@ -204,6 +209,24 @@ def without_addresses(spec):
     return spec
 
 
+def overlay_of_the_page(w):
+    """The overlay that deploy/README.md shows does what it says there."""
+    with open(os.path.join(DEPLOY, "README.md")) as f:
+        text = re.search(r"^```yaml\n(.*?)^```$", f.read(), re.S | re.M).group(1)
+    folder = os.path.join(w.folder, "page")
+    shutil.copytree(os.path.join(DEPLOY, "base"), os.path.join(folder, "base"))
+    os.makedirs(folder + "/overlays/mine")
+    for name, content in (("kustomization.yaml", text), ("Corefile", "mine.example:53 {\n}\n")):
+        with open(os.path.join(folder, "overlays", "mine", name), "w") as f:
+            f.write(content)
+    have = {t["kind"]: t for t in kustomized(folder + "/overlays/mine")}
+    check_equal(have["Service"]["spec"]["clusterIP"], "10.43.0.10", "the Service's address")
+    check_equal(have["ConfigMap"]["data"]["Corefile"], "mine.example:53 {\n}\n", "the Corefile")
+    check_equal(have["ConfigMap"]["metadata"]["name"], "coredns", "the ConfigMap's name")
+    check_equal(pod_of(have["Deployment"])["containers"][0]["image"], "registry.example/binnacle/coredns:v1.13.1",
+                "the image")
+
+
 # -- there and back -----------------------------------------------------------
 def only_the_image_differs(w, before, want):
     now = w.state()
@@ -295,7 +318,7 @@ def runs_in_base(w):
         serves(w, c)
 
 
-CASES = (base_is_accepted, base_is_restricted, role_is_coredns_s, base_stands_where_kubeadm_s_does,
+CASES = (base_is_accepted, base_is_restricted, role_is_coredns_s, base_stands_where_kubeadm_s_does, overlay_of_the_page,
          swap_by_overlay_and_back, swap_by_command_and_back, changes_of_the_operator_stay, overlay_needs_a_deployment,
          check_pod_is_beside, runs_in_kubeadm_s_deployment, runs_in_base)
 
