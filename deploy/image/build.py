@@ -54,7 +54,7 @@ def build(options):
     if not re.fullmatch(r"[0-9]{1,11}", options.epoch):
         raise rootfs.Wrong("SOURCE_DATE_EPOCH is '%s'; it is a number of seconds since 1970" % options.epoch)
     architecture = rootfs.run("dpkg", "--print-architecture").strip()
-    entries = rootfs.tree(options.binary, options.licence)
+    entries, packages = rootfs.tree(options.binary, options.licence)
     image = oci.Image(entries, int(options.epoch), architecture, settings(), labels(options))
     image.write_layout(layout_folder(options.output), options.name)
     print("%s\n  %s\n  OCI layout in %s, layer of %.1f MiB (%.1f MiB unpacked)" % (
@@ -62,6 +62,8 @@ def build(options):
     if options.archive:
         image.write_archive(options.archive, options.name)
         print("  archive in %s" % options.archive)
+    for line in rootfs.outdated(packages):
+        print("image.sh: not the newest: %s; apt-get upgrade before this is published" % line, file=sys.stderr)
 
 
 def main():

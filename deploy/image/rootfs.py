@@ -103,6 +103,20 @@ class Package:
         return "\n".join(lines) + "\n"
 
 
+def outdated(names):
+    """["package version -> newer version"], as far as this machine's package lists know."""
+    out, name, installed = [], None, None
+    for line in run("apt-cache", "policy", *names).splitlines():
+        key, _, value = line.strip().partition(": ")
+        if line and not line[0].isspace():
+            name = line.rstrip(":")
+        elif key == "Installed":
+            installed = value
+        elif key == "Candidate" and value not in (installed, "(none)"):
+            out.append("%s %s -> %s" % (name, installed, value))
+    return out
+
+
 def real(path):
     """Where a path leads, with /lib for what it is since Debian 12: a link to usr/lib."""
     return os.path.realpath(path)
@@ -198,7 +212,7 @@ def put_packages(entries, packages):
 
 
 def tree(binary, licence):
-    """{path: Entry}, all that the image holds."""
+    """({path: Entry}, [package]): all that the image holds, and from whom."""
     entries = {}
     packages = {name: Package(name) for name in PACKAGES}
     put(entries, PROGRAM, Entry(0o755, read(binary), capability=CAPABILITY))
@@ -210,4 +224,4 @@ def tree(binary, licence):
         put(entries, path, Entry(0o755))
     for path, target in LINKS.items():
         put(entries, path, Entry(0o777, target=target))
-    return entries
+    return entries, sorted(packages)

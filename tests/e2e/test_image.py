@@ -60,8 +60,8 @@ class World:
         self.work = work
         self.folder = tempfile.mkdtemp(prefix="image-", dir=work)
         self.archive = self.path("image.tar")
-        image_sh("--build", os.path.join(work, "image-build"), "--output", self.path("oci"), "--archive", self.archive,
-                 "--name", NAME)
+        self.said = image_sh("--build", os.path.join(work, "image-build"), "--output", self.path("oci"),
+                             "--archive", self.archive, "--name", NAME)
         self.binary = os.path.join(work, "image-build", "binnacle.stripped")
         self.layout = Layout(self.path("oci"))
         self.count = 0
@@ -229,6 +229,19 @@ def packages_are_named(w):
         check("ID=debian" in f.read(), "os-release")
 
 
+def old_packages_are_told(w):
+    """An image gets the libraries of the machine: one that misses fixes says so."""
+    with w.layout.tar()[1] as tar:
+        names = [os.path.basename(m.name) for m in tar if "/status.d/" in m.name]
+    done = subprocess.run(["apt-cache", "policy", *names], capture_output=True, text=True,
+                          env=dict(os.environ, LC_ALL="C"))
+    versions = re.findall(r"^(\S+):\n  Installed: (\S+)\n  Candidate: (\S+)", done.stdout, re.M)
+    check_equal(len(versions), len(names), "the packages that apt-cache knows")
+    for name, have, newest in versions:
+        told = re.search(r"not the newest: %s(:\w+)? %s -> %s;" % tuple(map(re.escape, (name, have, newest))), w.said)
+        check_equal(bool(told), have != newest, "told of %s %s, newest %s" % (name, have, newest))
+
+
 def certificates_are_the_package_s(w):
     path = os.path.join(w.root(), "etc/ssl/certs/ca-certificates.crt")
     done = subprocess.run(["openssl", "storeutl", "-noout", "-certs", path], capture_output=True, text=True)
@@ -355,8 +368,8 @@ def main():
     try:
         for case in (same_input_same_digest, elsewhere_the_same_layer, layout_is_valid, others_read_it,
                      configured_as_coredns, containerfile_says_the_same, one_capability, nothing_writable,
-                     no_shell, exactly_its_libraries, packages_are_named, certificates_are_the_package_s,
-                     mistakes_are_told, runs_as_deployed, runs_as_kubeadm_deploys, runs_by_coredns_s_name,
+                     no_shell, exactly_its_libraries, packages_are_named, old_packages_are_told,
+                     certificates_are_the_package_s, mistakes_are_told, runs_as_deployed, runs_as_kubeadm_deploys, runs_by_coredns_s_name,
                      any_other_user, without_the_capability_it_is_not_started, no_new_privs_gives_nothing_new,
                      open_ports_need_no_capability, ends_within_the_grace_period):
             cases.run(case.__name__, case, w)
