@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer specification demo real differential"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer specification demo real swap differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -34,6 +34,7 @@ describe() {
 	specification  the DNS specification section by section, from files and from a real API server; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
+	swap        the container image, run as deployed; the objects of deploy/ and CoreDNS's at a real API server
 	differential  random clusters, new ones each time, the same questions to CoreDNS beside it; five minutes
 	END
 }
@@ -281,6 +282,17 @@ tier_real() {
 		--binary "$program"
 }
 
+tier_swap() {
+	local work=$builds/image
+	# A release build of its own: it is what gets into an image.
+	counted 900 "$python" "$tree/tests/e2e/test_image.py" --work "$work"
+	needs_go kube || return
+	one "deploy/image.sh" 300 env SOURCE_DATE_EPOCH=1700000000 "$tree/deploy/image.sh" --build "$work/image-build" \
+		--output "$work/oci"
+	counted 300 "$python" "$tree/tests/e2e/test_swap.py" --image "$work/oci" \
+		--binary "$work/image-build/binnacle.stripped"
+}
+
 tier_differential() {
 	needs_build plain && needs_go kube && needs_go coredns || return
 	counted 900 "$tree/tests/conformance/differential.py" --check
@@ -334,7 +346,7 @@ done
 mkdir -p "$logs"
 install_missing
 go_programs=
-if wanted specification || wanted real || wanted differential; then go_programs=kube; fi
+if wanted specification || wanted real || wanted swap || wanted differential; then go_programs=kube; fi
 if wanted differential; then go_programs+=" coredns"; fi
 if [ -n "$go_programs" ]; then
 	# Minutes of compiling when nothing is cached: beside everything else.
