@@ -5,9 +5,19 @@
 #include "type.h"
 
 #define OPT_LEN 11 /* root owner, type, class, TTL, no rdata */
+#define EDE_LEN 6  /* an option of two bytes */
+
+#define OPTION_EDE 15 /* RFC 8914 section 2 */
 
 #define OPCODE_MASK 0x7800u
 #define EDNS_DO     0x8000u
+
+static uint16_t opt_len(const struct reply *reply)
+{
+	if (!reply->query->has_edns)
+		return 0;
+	return reply->ede ? OPT_LEN + EDE_LEN : OPT_LEN;
+}
 
 uint16_t reply_limit(const struct query *query, bool tcp)
 {
@@ -24,13 +34,30 @@ void reply_begin(struct reply *reply, const struct query *query, uint8_t *buf, u
 	reply->buf = buf;
 	/* The question's type and class follow its name in the packet. */
 	memcpy(buf + DNS_HEADER_LEN, query->asked, question);
+	reply->ede = 0;
 	reply->body = reply->len = (uint16_t)(DNS_HEADER_LEN + question);
-	reply->end = (uint16_t)(limit - (query->has_edns ? OPT_LEN : 0));
+	reply->end = (uint16_t)(limit - opt_len(reply));
 	reply->flags = (uint16_t)(DNS_FLAG_QR | (query->flags & (DNS_FLAG_RD | DNS_FLAG_CD)));
 	reply->rcode = RCODE_NOERROR;
 	reply->count[REPLY_ANSWER] = reply->count[REPLY_AUTHORITY] =
 		reply->count[REPLY_ADDITIONAL] = 0;
 	reply->full = false;
+}
+
+void reply_lower_limit(struct reply *reply, uint16_t size)
+{
+	const uint16_t end = (uint16_t)(size - opt_len(reply));
+
+	if (end < reply->end)
+		reply->end = end > reply->len ? end : reply->len;
+}
+
+void reply_explain(struct reply *reply, enum dns_ede code)
+{
+	if (!reply->query->has_edns || reply->ede || reply->end - reply->len < EDE_LEN)
+		return;
+	reply->ede = (uint16_t)code;
+	reply->end = (uint16_t)(reply->end - EDE_LEN);
 }
 
 void reply_reset(struct reply *reply)
@@ -149,6 +176,18 @@ static void opt_put(uint8_t *at, uint16_t rcode, bool edns_do)
 	bytes_set_u16(at + 9, 0);
 }
 
+/* The one option that an OPT of ours can have. */
+static void ede_put(struct reply *reply)
+{
+	uint8_t *at = reply->buf + reply->len;
+
+	bytes_set_u16(at - 2, EDE_LEN);
+	bytes_set_u16(at, OPTION_EDE);
+	bytes_set_u16(at + 2, EDE_LEN - 4);
+	bytes_set_u16(at + 4, reply->ede);
+	reply->len = (uint16_t)(reply->len + EDE_LEN);
+}
+
 size_t reply_end(struct reply *reply)
 {
 	const struct query *query = reply->query;
@@ -158,6 +197,8 @@ size_t reply_end(struct reply *reply)
 	if (query->has_edns) {
 		opt_put(reply->buf + reply->len, reply->rcode, query->edns_do);
 		reply->len = (uint16_t)(reply->len + OPT_LEN);
+		if (reply->ede)
+			ede_put(reply);
 	}
 	return reply->len;
 }

@@ -39,6 +39,7 @@ struct reply {
 	uint16_t end;      /* RRs must end here (limit less the OPT's room) */
 	uint16_t flags;    /* AA, TC, RA, AD ... ; QR, RD and CD are set by begin */
 	uint16_t rcode;    /* 12 bits; the upper ones go to the OPT */
+	uint16_t ede;      /* extended error; 0: none */
 	uint16_t count[3]; /* by section */
 	bool full;         /* a record was left out */
 };
@@ -50,7 +51,15 @@ uint16_t reply_limit(const struct query *query, bool tcp);
 /* cap >= limit >= 512. RD and CD are copied (RFC 1035, RFC 4035 section 3.1.6). */
 void reply_begin(struct reply *reply, const struct query *query, uint8_t *buf, uint16_t limit);
 
-/* Forget all records (not flags or rcode): for a plugin that starts again. */
+/* Lower the limit of a UDP reply to size >= 512 bytes, for what is put from now on. */
+void reply_lower_limit(struct reply *reply, uint16_t size);
+
+/* Say in the OPT why the reply is what it is (RFC 8914). Nothing where the client sent no
+ * EDNS, where there is no room left, or where one was given already. */
+enum dns_ede { EDE_BLOCKED = 15, EDE_FILTERED = 17 };
+void reply_explain(struct reply *reply, enum dns_ede code);
+
+/* Forget all records (not flags, rcode or extended error): for a plugin that starts again. */
 void reply_reset(struct reply *reply);
 
 /* True if len more bytes of records would fit. */

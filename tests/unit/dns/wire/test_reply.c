@@ -392,6 +392,62 @@ static void test_many(void **state)
 	assert_false(reply_put_many(&reply, REPLY_ANSWER, rrs, 1, 1));
 }
 
+/* Below the size that reply_begin was given, with the OPT's room; never below what is
+ * there, and never up. */
+static void test_lower_limit(void **state)
+{
+	struct query query = question(4096, 0);
+	const uint8_t address[4] = {0};
+	struct reply reply;
+
+	(void)state;
+	reply_begin(&reply, &query, out, reply_limit(&query, false));
+	reply_lower_limit(&reply, 4097);
+	assert_int_equal(reply.end, 4096 - 11);
+	reply_lower_limit(&reply, 600);
+	assert_int_equal(reply.end, 600 - 11);
+	while (reply_put_rr(&reply, REPLY_ANSWER, DNS_HEADER_LEN, TYPE_A, 30, address, 4))
+		continue;
+	reply_lower_limit(&reply, 512);
+	assert_int_equal(reply.end, reply.len);
+	assert_in_range(reply_end(&reply), 600 - 15, 600);
+}
+
+/* RFC 8914: an option with a code, only where the client sent EDNS and there is room. */
+static void test_explain(void **state)
+{
+	static const uint8_t option[] = {0, 6, 0, 15, 0, 2, 0, 15};
+	struct query query = question(4096, 0);
+	const uint8_t address[4] = {0};
+	struct reply reply;
+	ldns_pkt *pkt;
+	size_t len;
+
+	(void)state;
+	reply_begin(&reply, &query, out, 600);
+	reply_explain(&reply, EDE_BLOCKED);
+	reply_explain(&reply, EDE_FILTERED); /* the first one stays */
+	while (reply_put_rr(&reply, REPLY_ANSWER, DNS_HEADER_LEN, TYPE_A, 30, address, 4))
+		continue;
+	reply_lower_limit(&reply, 600);
+	len = reply_end(&reply);
+	assert_in_range(len, 600 - 15, 600);
+	assert_memory_equal(out + len - sizeof option, option, sizeof option);
+	pkt = read_back(len);
+	assert_true(ldns_pkt_edns(pkt));
+	assert_int_equal(ldns_rdf_size(ldns_pkt_edns_data(pkt)), 6);
+	ldns_pkt_free(pkt);
+
+	reply_begin(&reply, &query, out, 512);
+	reply.len = (uint16_t)(reply.end - 5);
+	reply_explain(&reply, EDE_BLOCKED);
+	assert_int_equal(reply.ede, 0);
+	query = question(0, 0);
+	reply_begin(&reply, &query, out, 512);
+	reply_explain(&reply, EDE_BLOCKED);
+	assert_int_equal(reply_end(&reply), reply.body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +464,8 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_longest_error),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_lower_limit),
+		cmocka_unit_test(test_explain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
