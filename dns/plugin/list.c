@@ -5,6 +5,7 @@
 
 const struct plugin *const plugin_list[] = {
 	/* The order of CoreDNS's plugin.cfg, so that a Corefile means the same here. */
+	&plugin_bufsize,
 	&plugin_bind,
 	&plugin_ready,
 	&plugin_health,
@@ -18,8 +19,8 @@ const struct plugin *const plugin_list[] = {
 };
 
 const char *const plugin_absent[] = {"root", "metadata", "geoip", "cancel", "proxyproto", "quic",
-	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "bufsize",
-	"debug", "trace", "pprof", "shed", "prometheus", "dnstap", "local", "dns64", "any", "chaos",
+	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "debug",
+	"trace", "pprof", "shed", "prometheus", "dnstap", "local", "dns64", "any", "chaos",
 	"loadbalance", "tsig", "rewrite", "acl", "cache", "header", "dnssec", "tls", "minimal",
 	"template", "hosts", "route53", "azure", "clouddns", "file", "auto", "secondary", "etcd",
 	"loop", "forward", "grpc", "erratic", "whoami", "on", "sign", "view", "nomad", NULL};

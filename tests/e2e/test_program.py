@@ -373,6 +373,20 @@ def large_answers():
         check_equal(len(short(port, name)), 1000, "the number of addresses after dig's retry over TCP")
 
 
+def largest_reply_over_udp():
+    port = free_port()
+    name = "big.shop.svc.cluster.local"
+    slices = ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: big-1, namespace: shop, "
+              "labels: {kubernetes.io/service-name: big}}\naddressType: IPv4\nports: [{port: 80}]\nendpoints:\n" +
+              "".join("- addresses: [10.1.0.%d]\n" % i for i in range(1, 201)))
+    with manifests_program(port, SERVICE % ("big", "None") + slices, more="bind 127.0.0.1\nbufsize 700") as program:
+        program.start().says("services: the first list is complete")
+        out = dig(port, name, "+ignore", "+bufsize=4096")
+        size = int(out.split("MSG SIZE  rcvd: ")[1].split()[0])
+        check(" tc" in out and 684 < size <= 700, out)
+        check_equal(len(short(port, name, "+bufsize=4096")), 200, "the addresses over TCP")
+
+
 def search_lists_and_other_blocks():
     """A Pod that has this test's address: its search list is gone through, over two server blocks."""
     port = free_port()
@@ -445,7 +459,7 @@ def main():
     for case in (version, plugins, bad_flag, corefile_on_stdin, port_flag_and_quiet, no_corefile, unknown_directive,
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
-                 rcodes_in_and_out_of_blocks, large_answers, search_lists_and_other_blocks, names_outside,
+                 rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, search_lists_and_other_blocks, names_outside,
                  manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()
