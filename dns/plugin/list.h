@@ -7,6 +7,7 @@
 
 #include "dns/serve/plugin.h"
 
+extern const struct plugin plugin_acl;
 extern const struct plugin plugin_autopath;
 extern const struct plugin plugin_bind;
 extern const struct plugin plugin_bufsize;

@@ -4,6 +4,7 @@
 #include "transfer.h"
 
 #include "option.h"
+#include "prefix.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -156,21 +157,9 @@ const struct transfer_rule *transfer_rules_find_name(
 	return rules_find(rules, holds_name, name);
 }
 
-static bool prefix_holds(const struct value_prefix *prefix, int family, const uint8_t *bytes)
-{
-	const unsigned whole = prefix->bits / 8, rest = prefix->bits % 8;
-	const uint8_t mask = (uint8_t)(0xff00u >> rest);
-
-	return prefix->address.family == family &&
-	       memcmp(prefix->address.bytes, bytes, whole) == 0 &&
-	       (rest == 0 || prefix->address.bytes[whole] == (bytes[whole] & mask));
-}
-
 bool transfer_rule_allows(const struct transfer_rule *rule, const struct sockaddr *peer)
 {
-	const void *bytes = peer->sa_family == AF_INET
-				    ? (const void *)&((const struct sockaddr_in *)peer)->sin_addr
-				    : &((const struct sockaddr_in6 *)peer)->sin6_addr;
+	const uint8_t *bytes = prefix_peer(peer);
 
 	for (size_t i = 0; i < rule->peer_count && !rule->anybody; i++) {
 		if (prefix_holds(&rule->peers[i].prefix, peer->sa_family, bytes))

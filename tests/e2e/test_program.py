@@ -387,6 +387,24 @@ def largest_reply_over_udp():
         check_equal(len(short(port, name, "+bufsize=4096")), 200, "the addresses over TCP")
 
 
+def who_may_ask():
+    port = free_port()
+    name = "web.shop.svc.cluster.local"
+    rules = ("bind 127.0.0.1\nacl {\nfilter type TXT\nallow net 127.0.0.1/32\nblock net 127.0.0.2\n"
+             "drop net 127.0.0.0/8\n}")
+    with manifests_program(port, SERVICE % ("web", "10.96.0.1"), more=rules) as program:
+        program.start().says("services: the first list is complete")
+        check_equal(short(port, name), ["10.96.0.1"], "who is allowed")
+        out = dig(port, name, "TXT")
+        check("NOERROR" in out and "EDE: 17" in out, out)
+        out = dig(port, name, "-b", "127.0.0.2")
+        check("REFUSED" in out and "EDE: 15" in out, out)
+        check("EDE" not in dig(port, name, "-b", "127.0.0.2", "+noedns"), "an extended error without EDNS")
+        check("REFUSED" in dig(port, name, "-b", "127.0.0.2", "+tcp"), "TCP")
+        out = dig(port, name, "-b", "127.0.0.3", "+time=1")
+        check("timed out" in out or "no servers could be reached" in out, out)
+
+
 def search_lists_and_other_blocks():
     """A Pod that has this test's address: its search list is gone through, over two server blocks."""
     port = free_port()
@@ -459,7 +477,7 @@ def main():
     for case in (version, plugins, bad_flag, corefile_on_stdin, port_flag_and_quiet, no_corefile, unknown_directive,
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
-                 rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, search_lists_and_other_blocks, names_outside,
+                 rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, who_may_ask, search_lists_and_other_blocks, names_outside,
                  manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()
