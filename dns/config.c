@@ -168,6 +168,15 @@ static bool group_wants_time(const struct config_group *group)
 	return false;
 }
 
+static bool group_rewrites(const struct config_group *group)
+{
+	for (size_t i = 0; i < group->plugin_count; i++) {
+		if (group->plugins[i].plugin->rewrite)
+			return true;
+	}
+	return false;
+}
+
 static int blocks_make(struct config *config, char *err)
 {
 	size_t most = 0;
@@ -198,6 +207,7 @@ static int blocks_make(struct config *config, char *err)
 				.plugins = group->plugins,
 				.plugin_count = group->plugin_count,
 				.wants_time = group_wants_time(group),
+				.rewrites = group_rewrites(group),
 			};
 		}
 	}

@@ -92,6 +92,7 @@ static enum plugin_verdict k8s_external_query(void *instance, struct txn *txn)
 	external_find(cluster, &external, txn->query, &hit);
 	if (hit.hit.verdict == CLUSTER_NXDOMAIN && falls_through(plugin, txn->query))
 		return PLUGIN_NEXT;
+	txn->shuffled = true;
 	if (external_put(
 		    cluster, &external, &hit, thread_random(txn->thread), txn->reply, &outside))
 		ask_outside(txn, &outside);

@@ -84,6 +84,7 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 		cluster_zone_is_reverse(kubernetes->cluster, (size_t)zone) &&
 		falls_through(kubernetes, txn->query) && waited_long(kubernetes))
 		return PLUGIN_NEXT;
+	txn->shuffled = true;
 	if (cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply,
 		    falls_through, kubernetes, &outside))
 		ask_outside(txn, &outside);

@@ -47,6 +47,7 @@ static bool inner_begin(
 	out->wake = NULL;
 	out->outside = NULL;
 	out->error = NULL;
+	out->shuffled = false;
 	out->block = zone_table_find(txn->table, &inner->query, &out->zone_labels);
 	reply_begin(&inner->reply, &inner->query, inner->buf, UINT16_MAX);
 	return out->block != NULL;
@@ -179,6 +180,7 @@ static bool follow_one(struct txn *txn)
 		break;
 	}
 	reply_join(txn, inner.reply);
+	txn->shuffled = txn->shuffled && inner.shuffled;
 	if (inner.error ||
 		(txn->reply->rcode != RCODE_NOERROR && txn->reply->rcode != RCODE_NXDOMAIN))
 		servfail(txn, inner.error ? inner.error : "an alias's target was refused");

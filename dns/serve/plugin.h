@@ -7,12 +7,12 @@
  * descriptors in order; the order is the order in which a block's plugins are
  * asked, whatever the Corefile's is.
  *
- * Life of an instance, on the control loop's thread but for query and done:
+ * Life of an instance, on the control loop's thread but for query, rewrite and done:
  *
- *	setup -> start -> (query, done)* -> stop -> free
+ *	setup -> start -> (query, rewrite, done)* -> stop -> free
  *	   \______________ free (another directive failed)
  *
- * query and done run on any answering or loop thread, several at once: an
+ * query, rewrite and done run on any answering or loop thread, several at once: an
  * instance is read-only there, or uses atomics.
  */
 
@@ -111,6 +111,11 @@ struct plugin {
 		char err[COREFILE_ERROR_MAX]);
 	/* NULL: takes no part in queries. */
 	enum plugin_verdict (*query)(void *instance, struct txn *txn);
+	/* May change a reply that is written but for its header and OPT, also one of another
+	 * plugin or of none (SERVFAIL), but not a stream; for every plugin of the block that
+	 * has it, last one in the order first. The client's question only, never one that
+	 * the server asks itself. Costs nothing where no plugin of the block has it. */
+	void (*rewrite)(void *instance, struct txn *txn);
 	/* After the reply is final; for every plugin of the block that has it, last
 	 * one in the order first. */
 	void (*done)(void *instance, struct txn *txn);
@@ -148,6 +153,7 @@ struct block {
 	const struct block_plugin *plugins; /* in the order of list.c */
 	size_t plugin_count;
 	bool wants_time;
+	bool rewrites; /* a plugin has rewrite */
 };
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* packet -> query_parse -> class IN? -> block by longest zone -> its plugins in
- * order until one answers -> the alias in it followed (ask.h) -> reply_end -> the plugins' done hooks, last first.
+ * order until one answers -> the alias in it followed (ask.h) -> the plugins'
+ * rewrite hooks, last first -> reply_end -> the plugins' done hooks, last first.
  *
  * What goes wrong: bytes that are no question get the rcode that query_parse
  * names; no block, REFUSED (RFC 1034 section 4.3.1: we are not authoritative and
@@ -37,6 +38,18 @@ static size_t respond_refused_packet(
 		break;
 	}
 	return 0;
+}
+
+static void chain_rewrite(struct txn *txn)
+{
+	const struct block *block = txn->block;
+
+	for (size_t i = block->plugin_count; i-- > 0;) {
+		const struct block_plugin *at = &block->plugins[i];
+
+		if (at->plugin->rewrite)
+			at->plugin->rewrite(at->instance, txn);
+	}
 }
 
 static void chain_done(struct txn *txn)
@@ -92,6 +105,8 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 			txn.error = "no next plugin found";
 		break;
 	}
+	if (txn.block->rewrites && !txn.stream)
+		chain_rewrite(&txn);
 	txn.reply_len = reply_end(&reply);
 	chain_done(&txn);
 	if (!txn.stream)

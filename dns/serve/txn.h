@@ -42,6 +42,8 @@ struct txn {
 	/* Why the query failed, for `errors` and the log; NULL: it did not.
 	 * A constant string. */
 	const char *error;
+	/* The addresses in the reply are in random order, each RRset's; who writes it says so. */
+	bool shuffled;
 	const char *answered_by; /* the plugin that wrote the reply; NULL: none */
 };
 

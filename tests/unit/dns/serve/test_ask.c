@@ -85,6 +85,9 @@ static enum plugin_verdict counted(struct txn *txn, const char *text)
 
 static unsigned asked;
 
+/* What who knows an alias, and who knows addresses, says of its order. */
+static bool alias_shuffled, addresses_shuffled;
+
 static enum plugin_verdict table_query(void *instance, struct txn *txn)
 {
 	char text[NAME_TEXT_MAX];
@@ -100,6 +103,7 @@ static enum plugin_verdict table_query(void *instance, struct txn *txn)
 			continue;
 		txn->reply->rcode = (uint16_t)row->rcode;
 		txn->error = row->error;
+		txn->shuffled = row->target ? alias_shuffled : addresses_shuffled;
 		if (row->rcode == RCODE_NXDOMAIN)
 			put_soa(txn);
 		if (row->target)
@@ -116,11 +120,13 @@ static enum plugin_verdict table_query(void *instance, struct txn *txn)
 }
 
 static const char *seen_error;
+static bool seen_shuffled;
 
 static void table_done(void *instance, struct txn *txn)
 {
 	(void)instance;
 	seen_error = txn->error;
+	seen_shuffled = txn->shuffled;
 }
 
 static const struct plugin plugin_table = {
@@ -293,6 +299,20 @@ static void test_more_than_fits(void **state)
 	assert_int_equal(world->message.counts[REPLY_ANSWER], 3001);
 }
 
+/* A reply is in random order if all that it was made of is. */
+static void test_shuffled(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		alias_shuffled = i & 1;
+		addresses_shuffled = i & 2;
+		answer(*state, "web.alias.test", TYPE_A, false);
+		assert_int_equal(seen_shuffled, i == 3);
+		answer(*state, "web.test", TYPE_A, false);
+		assert_int_equal(seen_shuffled, addresses_shuffled);
+	}
+	alias_shuffled = addresses_shuffled = false;
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -305,6 +325,7 @@ int main(void)
 		CASE(test_loops),
 		CASE(test_number_of_links),
 		CASE(test_more_than_fits),
+		CASE(test_shuffled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

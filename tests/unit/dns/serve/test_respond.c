@@ -15,7 +15,7 @@
 struct double_state {
 	enum plugin_verdict verdict;
 	uint16_t rcode;
-	unsigned asked, done;
+	unsigned asked, done, rewritten;
 	unsigned done_order;
 	const char *error;
 	const char *answered_by;
@@ -56,6 +56,19 @@ static void double_done(void *instance, struct txn *txn)
 	state->reply_len = txn->reply_len;
 }
 
+/* Adds a record, which is before the header and OPT are written. */
+static void double_rewrite(void *instance, struct txn *txn)
+{
+	struct double_state *state = instance;
+	static const uint8_t address[4] = {10, 0, 0, 2};
+
+	assert_int_equal(state->done, 0);
+	state->rewritten = ++done_calls;
+	reply_put_rr(txn->reply, REPLY_ANSWER, DNS_HEADER_LEN, TYPE_A, 30, address, 4);
+}
+
+static const struct plugin plugin_rewriting = {
+	.name = "rewriting", .query = double_query, .rewrite = double_rewrite};
 static const struct plugin plugin_first = {
 	.name = "first", .query = double_query, .done = double_done};
 static const struct plugin plugin_second = {
@@ -179,6 +192,22 @@ static void test_later_plugins_are_not_asked(void **state)
 	assert_true(world->first.start_ns > 0);
 }
 
+/* Last one in the order first, and only where the block says that there are any. */
+static void test_rewrite(void **state)
+{
+	struct world *world = *state;
+
+	world->plugins[1].plugin = world->plugins[2].plugin = &plugin_rewriting;
+	world->first.verdict = PLUGIN_DONE;
+	question(world, "a.cluster.local", CLASS_IN);
+	assert_int_equal(run(world), world->packet_len + 16);
+	world->block.rewrites = true;
+	assert_int_equal(run(world), world->packet_len + 3 * 16);
+	assert_int_equal(world->out[7], 3);
+	assert_int_equal(world->second.rewritten, 1);
+	assert_int_equal(world->first.rewritten, 2);
+}
+
 static void test_nobody_answers_is_servfail(void **state)
 {
 	struct world *world = *state;
@@ -294,6 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_first_that_answers),
 		CASE(test_later_plugins_are_not_asked),
+		CASE(test_rewrite),
 		CASE(test_nobody_answers_is_servfail),
 		CASE(test_no_block_is_refused),
 		CASE(test_other_classes_are_refused),
