@@ -15,6 +15,7 @@ extern const struct plugin plugin_errors;
 extern const struct plugin plugin_health;
 extern const struct plugin plugin_k8s_external;
 extern const struct plugin plugin_kubernetes;
+extern const struct plugin plugin_loadbalance;
 extern const struct plugin plugin_log;
 extern const struct plugin plugin_ready;
 extern const struct plugin plugin_transfer;

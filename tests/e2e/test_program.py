@@ -405,6 +405,31 @@ def who_may_ask():
         check("timed out" in out or "no servers could be reached" in out, out)
 
 
+def order_of_addresses():
+    """loadbalance: a network that goes first, then weights, with a change while it runs."""
+    port, other = free_port(), free_port()
+    name = "two.shop.svc.cluster.local"
+    text = "".join(".:%d {\nbind 127.0.0.1\nloadbalance %s\nkubernetes cluster.local {\nmanifests DIR/two.yaml\n}\n}\n" % row
+                   for row in ((port, "{\nprefer 10.1.0.2/32\n}"), (other, "weighted DIR/weights {\nreload 100ms\n}")))
+    slices = ("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: two-1, namespace: shop, "
+              "labels: {kubernetes.io/service-name: two}}\naddressType: IPv4\nports: [{port: 80}]\nendpoints:\n"
+              "- addresses: [10.1.0.1]\n- addresses: [10.1.0.2]\n")
+    with Program(text) as program:
+        program.file("two.yaml", SERVICE % ("two", "None") + slices)
+        program.file("weights", name + "\n10.1.0.1 255\n")
+        program.start().says("services: the first list is complete")
+
+        def first(at):
+            return dig(at, "+short", name).split()[0]
+        wait_for("the Service", lambda: len(short(other, name)) == 2)
+        for _ in range(10):
+            check_equal(first(port), "10.1.0.2", "the network that is preferred")
+        check(sum(first(other) == "10.1.0.1" for _ in range(20)) >= 18, "the weights do not count")
+        program.file("weights", name + "\n10.1.0.2 255\n")
+        program.says("read again")
+        check(sum(first(other) == "10.1.0.2" for _ in range(20)) >= 18, "the new weights do not count")
+
+
 def search_lists_and_other_blocks():
     """A Pod that has this test's address: its search list is gone through, over two server blocks."""
     port = free_port()
@@ -477,7 +502,8 @@ def main():
     for case in (version, plugins, bad_flag, corefile_on_stdin, port_flag_and_quiet, no_corefile, unknown_directive,
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
-                 rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, who_may_ask, search_lists_and_other_blocks, names_outside,
+                 rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, who_may_ask,
+                 order_of_addresses, search_lists_and_other_blocks, names_outside,
                  manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()

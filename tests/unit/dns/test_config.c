@@ -27,10 +27,11 @@ static void test_blocks_and_listeners(void **state)
 	const struct config_listener *listener;
 
 	(void)state;
-	assert_int_equal(config_from(". {\nlog\nerrors\n}\n"
-				     "a.example:53 b.example:54 c.example:53 {\nerrors\n}\n"
-				     "10.0.0.0/15 {\nbind 127.0.0.1 127.0.0.1\nerrors\n}\n",
-				 &corefile, &config, err),
+	assert_int_equal(
+		config_from(". {\nlog\nerrors\n}\n"
+			    "a.example:53 b.example:54 c.example:53 {\nerrors\n}\n"
+			    "10.0.0.0/15 {\nbind 127.0.0.1 127.0.0.1\nloadbalance\nerrors\n}\n",
+			&corefile, &config, err),
 		0);
 	/* the second one is two blocks, for it has two ports */
 	assert_int_equal(config->block_count, 4);
@@ -38,6 +39,8 @@ static void test_blocks_and_listeners(void **state)
 	assert_string_equal(config->blocks[0].plugins[0].plugin->name, "errors");
 	assert_string_equal(config->blocks[0].plugins[1].plugin->name, "log");
 	assert_true(config->blocks[0].wants_time);
+	assert_false(config->blocks[0].rewrites);
+	assert_true(config->blocks[3].rewrites);
 	assert_int_equal(config->blocks[1].zone_count, 2);
 	assert_string_equal(config->blocks[1].zone_texts[1], "c.example.");
 	assert_int_equal(config->blocks[2].port, 54);
