@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as somebody's reply: what can be walked is packed into a reply of ours, at
- * every size, and must then be a message that can be walked to its end. */
+ * every size, its addresses turned round, and must then be a message that can be walked to its end. */
 
+#include "dns/wire/address_set.h"
 #include "dns/wire/pack.h"
 #include "dns/wire/type.h"
 
@@ -28,6 +29,14 @@ static void check_packed(size_t len, unsigned count)
 	CHECK(!walk.bad && count == 0);
 }
 
+static void reverse(void *ctx, struct address_set *set)
+{
+	(void)ctx;
+	CHECK(set->count >= 2 && name_wire_check(set->owner, set->owner_len) == set->owner_len);
+	for (size_t i = 0; i < set->count / 2u; i++)
+		address_set_swap(set, i, set->count - 1u - i);
+}
+
 static void pack_all(const struct message *message, uint16_t limit)
 {
 	uint8_t asked[QUERY_ASKED_MAX];
@@ -48,6 +57,7 @@ static void pack_all(const struct message *message, uint16_t limit)
 			count++;
 	}
 	CHECK(reply.len <= limit);
+	address_sets_each(&reply, reverse, NULL);
 	check_packed(reply_end(&reply), count);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/epoch.h"
 #include "question.h"
 #include "site.h"
 
-#include <sys/stat.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <uv.h>
 
 struct bench {
@@ -225,6 +227,46 @@ static void test_reload(void **state)
 	assert_in_range(seen[2], 5500, 6000);
 }
 
+static atomic_uint asked;
+static atomic_bool enough;
+
+static void *ask_on(void *arg)
+{
+	(void)arg;
+	epoch_thread_start();
+	while (!atomic_load(&enough)) {
+		epoch_online();
+		order(3, true, RCODE_NOERROR);
+		epoch_offline();
+		atomic_fetch_add(&asked, 1);
+	}
+	epoch_thread_stop();
+	return NULL;
+}
+
+/* The weights change while a thread answers with them. */
+static void test_reload_under_load(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	write_weights("www.example.org\n10.0.1.1 1\n");
+	assert_int_equal(open_with("loadbalance weighted FILE {\nreload 100ms\n}"), 0);
+	assert_int_equal(pthread_create(&thread, NULL, ask_on, NULL), 0);
+	for (unsigned i = 2; i < 8; i++) {
+		char text[64];
+		const unsigned before = atomic_load(&asked);
+
+		snprintf(text, sizeof text, "www.example.org\n10.0.1.1 %u\n", i);
+		write_weights(text);
+		wait_for("read again");
+		while (atomic_load(&asked) == before)
+			uv_sleep(1);
+	}
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
+}
+
 static void test_start_fails(void **state)
 {
 	(void)state;
@@ -281,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_prefer_v6, begin, end),
 		cmocka_unit_test_setup_teardown(test_weighted, begin, end),
 		cmocka_unit_test_setup_teardown(test_reload, begin, end),
+		cmocka_unit_test_setup_teardown(test_reload_under_load, begin, end),
 		cmocka_unit_test_setup_teardown(test_start_fails, begin, end),
 		cmocka_unit_test(test_refused),
 	};
