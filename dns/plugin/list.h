@@ -13,6 +13,7 @@ extern const struct plugin plugin_bind;
 extern const struct plugin plugin_bufsize;
 extern const struct plugin plugin_errors;
 extern const struct plugin plugin_health;
+extern const struct plugin plugin_hosts;
 extern const struct plugin plugin_k8s_external;
 extern const struct plugin plugin_kubernetes;
 extern const struct plugin plugin_loadbalance;

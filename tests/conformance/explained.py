@@ -45,7 +45,7 @@ NOT_SEEN = {
     "`noendpoints` with `ignore empty_service`": "Binnacle does not start",
 }
 # How rows begin that are about plugins no option set has.
-OTHER_PLUGINS = ("`acl`", "`autopath", "`bufsize`", "`k8s_external`", "`loadbalance")
+OTHER_PLUGINS = ("`acl`", "`autopath", "`bufsize`", "`hosts`", "`k8s_external`", "`loadbalance")
 
 # Those that are no function of a reply: id to row. judge.py looks at cut replies.
 WITHOUT_FUNCTION = {"tc-of-glue": "TC"}

@@ -473,6 +473,34 @@ def names_outside():
         check_equal("SOA" in dig(port, "cluster.example.org", "AXFR"), True, "AXFR of the other zone")
 
 
+def hosts_file_is_followed():
+    """The lines of k3s, and a file that comes, changes, breaks and goes."""
+    port = free_port()
+    text = (".:%d {\nbind 127.0.0.1\nhosts DIR/NodeHosts {\nttl 60\nreload 50ms\n192.0.2.9 inline.test\n"
+            "fallthrough\n}\nkubernetes cluster.local 192.0.2.0/24 {\nmanifests DIR/services.yaml\n}\n}\n" % port)
+    with Program(text) as program:
+        program.file("services.yaml", SERVICE % ("web", "192.0.2.77"))
+        program.start().says("services: the first list is complete")
+        program.says("cannot read '%s/NodeHosts'" % program.dir)
+        check_equal(short(port, "inline.test"), ["192.0.2.9"], "the Corefile's line")
+        check_equal(short(port, "web.shop.svc.cluster.local"), ["192.0.2.77"], "the next plugin's name")
+        path = program.file("NodeHosts", "192.0.2.1 node1 Node1.test\n2001:db8::1 node1\n")
+        wait_for("the file", lambda: short(port, "node1") == ["192.0.2.1"])
+        check_equal(short(port, "node1", "AAAA"), ["2001:db8::1"], "AAAA")
+        check_equal(short(port, "-x", "192.0.2.1"), ["node1.", "node1.test."], "PTR")
+        check_equal(short(port, "-x", "192.0.2.77"), ["web.shop.svc.cluster.local."], "the next plugin's PTR")
+        answer = dig(port, "NODE1", "MX")
+        check("status: NOERROR" in answer and "flags: qr aa" in answer and "ANSWER: 0, AUTHORITY: 0" in answer,
+              "no NODATA: " + answer)
+        check("NODE1.\t\t\t60\tIN\tA\t192.0.2.1" in dig(port, "NODE1"), "the owner's letters and the TTL")
+        program.file("NodeHosts", "192.0.2.2 node1\nnode2 192.0.2.3\n")
+        wait_for("the change", lambda: short(port, "node1") == ["192.0.2.2"])
+        program.says("%s:2: 'node2' is no address" % path)
+        os.unlink(path)
+        program.says("what was last read of it is served on")
+        check_equal(short(port, "node1"), ["192.0.2.2"], "what was last read")
+
+
 def manifests_are_followed():
     port = free_port()
     name = "new.shop.svc.cluster.local"
@@ -503,7 +531,7 @@ def main():
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
                  rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, who_may_ask,
-                 order_of_addresses, search_lists_and_other_blocks, names_outside,
+                 order_of_addresses, search_lists_and_other_blocks, names_outside, hosts_file_is_followed,
                  manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()
