@@ -177,6 +177,13 @@ static bool group_rewrites(const struct config_group *group)
 	return false;
 }
 
+/* The blocks of the group so far have one more behind them. */
+static void siblings_add(struct config *config, const struct config_group *group)
+{
+	for (size_t b = config->block_count; b-- > 0 && config->block_groups[b] == group;)
+		config->blocks[b].siblings++;
+}
+
 static int blocks_make(struct config *config, char *err)
 {
 	size_t most = 0;
@@ -197,6 +204,7 @@ static int blocks_make(struct config *config, char *err)
 				config->blocks[config->block_count - 1].zone_count++;
 				continue;
 			}
+			siblings_add(config, group);
 			block = &config->blocks[config->block_count];
 			config->block_groups[config->block_count++] = group;
 			*block = (struct block){

@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include "dns/net/http.h"
+#include "dns/observe/process.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -24,6 +25,8 @@ struct host_shared {
 
 struct host {
 	struct plugin_host plugin;
+	struct metrics *metrics;
+	struct process process;
 	atomic_bool stopping;
 	struct host_route *routes;
 	size_t route_count;
@@ -104,9 +107,19 @@ int host_new(struct uv_loop_s *loop, struct host **out)
 {
 	struct host *host = calloc(1, sizeof *host);
 
+	int rc;
+
 	if (!host)
 		return -ENOMEM;
+	rc = metrics_new(&host->metrics);
+	if (rc == 0)
+		rc = process_measure(&host->process, host->metrics);
+	if (rc < 0) {
+		host_free(host);
+		return rc;
+	}
 	host->plugin = (struct plugin_host){
+		.metrics = host->metrics,
 		.ctx = host,
 		.loop = loop,
 		.version = BINNACLE_VERSION,
@@ -212,6 +225,7 @@ void host_free(struct host *host)
 		free(host->shared[i].key);
 		free(host->shared[i].memory);
 	}
+	metrics_free(host->metrics);
 	free(host->servers);
 	free(host->routes);
 	free(host->shared);

@@ -4,7 +4,7 @@
 
 /* What starting plugins may ask of the server (struct plugin_host): HTTP routes,
  * which are collected and then opened one server per address, memory shared by
- * the instances of a configuration, and whether the server is going down.
+ * the instances of a configuration, the metrics, and whether the server is going down.
  * Control loop's thread, but for stopping(). */
 
 #include "dns/serve/plugin.h"

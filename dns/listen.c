@@ -4,6 +4,7 @@
 #include "cache/epoch.h"
 #include "dns/net/tcp.h"
 #include "dns/net/udp.h"
+#include "dns/observe/metric.h"
 #include "dns/serve/respond.h"
 
 #include <arpa/inet.h>
@@ -17,6 +18,7 @@
 
 struct listen {
 	struct net_handler handler;
+	struct metrics *metrics; /* NULL: nothing is counted */
 	struct udp **udp;
 	struct tcp **tcp;
 	size_t count; /* of both */
@@ -27,9 +29,18 @@ struct listen {
 
 static void *handler_thread_start(void *ctx)
 {
+	const struct listen *listen = ctx;
 	struct thread *thread = thread_new();
+	_Atomic uint64_t *counters = NULL;
 
-	(void)ctx;
+	if (thread && listen->metrics) {
+		counters = metrics_counters(listen->metrics);
+		if (!counters) {
+			thread_free(thread);
+			return NULL;
+		}
+		thread_set_counters(thread, counters);
+	}
 	if (thread)
 		epoch_thread_start();
 	return thread;
@@ -191,6 +202,7 @@ int listen_open(const struct config *config, unsigned threads, struct listen **o
 	if (!listen)
 		goto fail;
 	listen->handler = (struct net_handler){
+		.ctx = listen,
 		.thread_start = handler_thread_start,
 		.thread_stop = handler_thread_stop,
 		.batch_begin = handler_batch_begin,
@@ -217,6 +229,11 @@ fail:
 	snprintf(err, COREFILE_ERROR_MAX, "cannot start: %s", strerror(-rc));
 	listen_free(listen);
 	return rc;
+}
+
+void listen_set_metrics(struct listen *listen, struct metrics *metrics)
+{
+	listen->metrics = metrics;
 }
 
 int listen_run(struct listen *listen)

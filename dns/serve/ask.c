@@ -48,7 +48,7 @@ static bool inner_begin(
 	out->outside = NULL;
 	out->error = NULL;
 	out->shuffled = false;
-	out->block = zone_table_find(txn->table, &inner->query, &out->zone_labels);
+	out->block = zone_table_find(txn->table, &inner->query, &out->zone);
 	reply_begin(&inner->reply, &inner->query, inner->buf, UINT16_MAX);
 	return out->block != NULL;
 }

@@ -22,6 +22,7 @@
 
 #include <sys/socket.h>
 
+struct metrics;
 struct uv_loop_s;
 
 enum plugin_verdict {
@@ -62,6 +63,7 @@ struct plugin_host {
 	/* Memory shared by all instances that name the same key: zeroed at first,
 	 * freed with the configuration. NULL: out of memory. */
 	void *(*shared)(void *ctx, const char *key, size_t size);
+	struct metrics *metrics; /* to add to while plugins start; NULL: nobody counts */
 	/* The server is going down (lameduck included). Any thread. */
 	bool (*stopping)(void *ctx);
 };
@@ -119,6 +121,10 @@ struct plugin {
 	/* After the reply is final; for every plugin of the block that has it, last
 	 * one in the order first. */
 	void (*done)(void *instance, struct txn *txn);
+	/* A question that no block of its listener answers, or of another class, was refused:
+	 * the reply is final, txn->block is one of the listener's. Called for the first
+	 * plugin of a listener that has it. */
+	void (*refused)(void *instance, struct txn *txn);
 	/* NULL: has no readiness of its own. Any thread. */
 	bool (*ready)(void *instance);
 	/* How long to go on serving once the server was told to stop; NULL: 0. */
@@ -152,6 +158,9 @@ struct block {
 	uint16_t port;
 	const struct block_plugin *plugins; /* in the order of list.c */
 	size_t plugin_count;
+	/* So many blocks behind this one have the same plugins: one server block of the file
+	 * with zones on several ports. The first one is what start is given. */
+	size_t siblings;
 	bool wants_time;
 	bool rewrites; /* a plugin has rewrite */
 };

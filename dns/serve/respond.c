@@ -64,6 +64,21 @@ static void chain_done(struct txn *txn)
 	}
 }
 
+/* Nobody's question: no plugin is asked, but one may count it. */
+static size_t respond_refused(struct txn *txn, uint8_t *out)
+{
+	const struct block_plugin *at = zone_table_refused(txn->table, &txn->block);
+
+	if (!at)
+		return reply_error(txn->query, RCODE_REFUSED, out);
+	if (at->plugin->wants_time)
+		txn->start_ns = now_ns();
+	*txn->reply = (struct reply){.query = txn->query, .buf = out, .rcode = RCODE_REFUSED};
+	txn->reply_len = reply_error(txn->query, RCODE_REFUSED, out);
+	at->plugin->refused(at->instance, txn);
+	return txn->reply_len;
+}
+
 size_t respond(struct thread *thread, const struct zone_table *table,
 	const struct respond_packet *packet, uint8_t *out)
 {
@@ -74,8 +89,6 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 
 	if (verdict != QUERY_OK)
 		return respond_refused_packet(verdict, &query, out);
-	if (query.qclass != CLASS_IN)
-		return reply_error(&query, RCODE_REFUSED, out);
 	txn = (struct txn){
 		.thread = thread,
 		.query = &query,
@@ -86,9 +99,10 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 		.wake = packet->stream ? packet->wake : NULL,
 		.table = table,
 	};
-	txn.block = zone_table_find(table, &query, &txn.zone_labels);
+	if (query.qclass == CLASS_IN)
+		txn.block = zone_table_find(table, &query, &txn.zone);
 	if (!txn.block)
-		return reply_error(&query, RCODE_REFUSED, out);
+		return respond_refused(&txn, out);
 	if (txn.block->wants_time)
 		txn.start_ns = now_ns();
 	reply_begin(&reply, &query, out, reply_limit(&query, packet->tcp));

@@ -13,6 +13,7 @@
 
 struct thread {
 	uint64_t random;
+	_Atomic uint64_t *counters;
 	size_t log_len;
 	char log[LOG_BUFFER];
 	struct name outside;
@@ -26,6 +27,7 @@ struct thread *thread_new(void)
 	if (!thread)
 		return NULL;
 	thread->log_len = 0;
+	thread->counters = NULL;
 	if (getrandom(&thread->random, sizeof thread->random, GRND_NONBLOCK) < 0)
 		thread->random = (uint64_t)time(NULL) ^ (uint64_t)(uintptr_t)thread;
 	return thread;
@@ -37,6 +39,16 @@ void thread_free(struct thread *thread)
 		return;
 	thread_flush(thread);
 	free(thread);
+}
+
+void thread_set_counters(struct thread *thread, _Atomic uint64_t *counters)
+{
+	thread->counters = counters;
+}
+
+_Atomic uint64_t *thread_counters(const struct thread *thread)
+{
+	return thread->counters;
 }
 
 struct inner *thread_inner(struct thread *thread, unsigned depth)

@@ -36,9 +36,9 @@ struct txn {
 	unsigned depth; /* 0: the client's question; else one that the server asks itself */
 	const struct zone_table *table; /* of the blocks that the client could have asked */
 	const struct block *block;
-	unsigned zone_labels; /* labels of the block's zone that matched */
-	uint64_t start_ns;    /* CLOCK_MONOTONIC; 0 unless the block wants time */
-	size_t reply_len;     /* set before the done hooks run */
+	unsigned zone;     /* of the block's: the one that matched */
+	uint64_t start_ns; /* CLOCK_MONOTONIC; 0 unless the block wants time */
+	size_t reply_len;  /* set before the done hooks run */
 	/* Why the query failed, for `errors` and the log; NULL: it did not.
 	 * A constant string. */
 	const char *error;
@@ -53,6 +53,11 @@ uint32_t thread_random(struct thread *thread);
 /* Queue bytes (whole lines) for the process's log: written out with the others
  * when the batch is over, so that a line costs no system call of its own. */
 void thread_log(struct thread *thread, const char *lines, size_t len);
+
+/* What the thread counts for metrics (dns/observe/metric.h): set before its first query, and
+ * only where a block counts. */
+void thread_set_counters(struct thread *thread, _Atomic uint64_t *counters);
+_Atomic uint64_t *thread_counters(const struct thread *thread);
 
 /* Where ask_outside() keeps the name. */
 struct name *thread_outside(struct thread *thread);

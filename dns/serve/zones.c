@@ -15,7 +15,7 @@
 struct zone_entry {
 	const struct name *zone;
 	const struct block *block;
-	const char *text;
+	unsigned index; /* of the block's zones */
 };
 
 struct zone_group {
@@ -27,6 +27,8 @@ struct zone_table {
 	struct zone_entry *entries;
 	struct zone_group *groups;
 	size_t group_count;
+	const struct block_plugin *refused;
+	const struct block *refused_block;
 };
 
 static int wire_compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
@@ -57,6 +59,16 @@ static void groups_make(struct zone_table *table, size_t entry_count)
 	}
 }
 
+static void refused_find(struct zone_table *table, const struct block *block)
+{
+	for (size_t i = 0; i < block->plugin_count && !table->refused; i++) {
+		if (!block->plugins[i].plugin->refused)
+			continue;
+		table->refused = &block->plugins[i];
+		table->refused_block = block;
+	}
+}
+
 int zone_table_new(const struct block *const *blocks, size_t count, struct zone_table **out,
 	const char **clash)
 {
@@ -74,18 +86,20 @@ int zone_table_new(const struct block *const *blocks, size_t count, struct zone_
 		goto fail;
 	for (size_t i = 0; i < count; i++) {
 		for (size_t z = 0; z < blocks[i]->zone_count; z++)
-			table->entries[at++] = (struct zone_entry){
-				&blocks[i]->zones[z], blocks[i], blocks[i]->zone_texts[z]};
+			table->entries[at++] =
+				(struct zone_entry){&blocks[i]->zones[z], blocks[i], (unsigned)z};
 	}
 	qsort(table->entries, total, sizeof *table->entries, entry_compare);
 	for (size_t i = 1; i < total; i++) {
 		if (entry_compare(&table->entries[i - 1], &table->entries[i]) == 0) {
-			*clash = table->entries[i].text;
+			*clash = table->entries[i].block->zone_texts[table->entries[i].index];
 			rc = -EEXIST;
 			goto fail;
 		}
 	}
 	groups_make(table, total);
+	for (size_t i = 0; i < count && !table->refused; i++)
+		refused_find(table, blocks[i]);
 	*out = table;
 	return 0;
 fail:
@@ -102,7 +116,7 @@ void zone_table_free(struct zone_table *table)
 	free(table);
 }
 
-static const struct block *group_find(
+static const struct zone_entry *group_find(
 	const struct zone_table *table, const struct zone_group *group, const struct query *query)
 {
 	const uint8_t *suffix = query->name + query->label_at[group->labels];
@@ -115,7 +129,7 @@ static const struct block *group_find(
 		int order = wire_compare(suffix, suffix_len, entry->zone->wire, entry->zone->len);
 
 		if (order == 0)
-			return entry->block;
+			return entry;
 		if (order < 0)
 			high = middle;
 		else
@@ -125,27 +139,34 @@ static const struct block *group_find(
 }
 
 const struct block *zone_table_find(
-	const struct zone_table *table, const struct query *query, unsigned *zone_labels)
+	const struct zone_table *table, const struct query *query, unsigned *zone)
 {
 	const struct block *found = NULL;
 
 	for (size_t i = 0; i < table->group_count; i++) {
 		const struct zone_group *group = &table->groups[i];
-		const struct block *block;
+		const struct zone_entry *entry;
 
 		if (group->labels > query->labels)
 			continue;
-		block = group_find(table, group, query);
-		if (!block)
+		entry = group_find(table, group, query);
+		if (!entry)
 			continue;
 		/* A DS RRset lives on the parent's side of the cut: at a zone's
 		 * own apex go on looking, and come back if no parent is served. */
 		if (!found || group->labels < query->labels) {
-			found = block;
-			*zone_labels = group->labels;
+			found = entry->block;
+			*zone = entry->index;
 		}
 		if (query->qtype != TYPE_DS || group->labels < query->labels)
 			break;
 	}
 	return found;
+}
+
+const struct block_plugin *zone_table_refused(
+	const struct zone_table *table, const struct block **block)
+{
+	*block = table->refused_block;
+	return table->refused;
 }

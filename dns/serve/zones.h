@@ -17,8 +17,12 @@ void zone_table_free(struct zone_table *table);
 
 /* The block with the longest zone that holds the name, a DS question going to
  * the parent's side where that is served (RFC 4035 section 3.1.4.1). NULL: none;
- * *zone_labels is set otherwise. */
+ * otherwise *zone is the zone's place in block->zones. */
 const struct block *zone_table_find(
-	const struct zone_table *table, const struct query *query, unsigned *zone_labels);
+	const struct zone_table *table, const struct query *query, unsigned *zone);
+
+/* The first plugin that wants to know of refused questions, and its block; NULL: none. */
+const struct block_plugin *zone_table_refused(
+	const struct zone_table *table, const struct block **block);
 
 #endif

@@ -44,6 +44,9 @@ static void test_blocks_and_listeners(void **state)
 	assert_int_equal(config->blocks[1].zone_count, 2);
 	assert_string_equal(config->blocks[1].zone_texts[1], "c.example.");
 	assert_int_equal(config->blocks[2].port, 54);
+	assert_int_equal(config->blocks[0].siblings, 0);
+	assert_int_equal(config->blocks[1].siblings, 1);
+	assert_int_equal(config->blocks[2].siblings, 0);
 	assert_ptr_equal(config->blocks[1].plugins, config->blocks[2].plugins);
 	assert_int_equal(config->blocks[3].zone_count, 2);
 	assert_string_equal(config->blocks[3].zone_texts[0], "0.10.in-addr.arpa.");

@@ -15,7 +15,8 @@
 struct double_state {
 	enum plugin_verdict verdict;
 	uint16_t rcode;
-	unsigned asked, done, rewritten;
+	unsigned asked, done, rewritten, refused;
+	const struct block *refused_block;
 	unsigned done_order;
 	const char *error;
 	const char *answered_by;
@@ -69,6 +70,20 @@ static void double_rewrite(void *instance, struct txn *txn)
 
 static const struct plugin plugin_rewriting = {
 	.name = "rewriting", .query = double_query, .rewrite = double_rewrite};
+
+static void double_refused(void *instance, struct txn *txn)
+{
+	struct double_state *state = instance;
+
+	state->refused++;
+	state->refused_block = txn->block;
+	state->reply_len = txn->reply_len;
+	state->start_ns = txn->start_ns;
+	assert_int_equal(txn->reply->rcode, RCODE_REFUSED);
+}
+
+static const struct plugin plugin_counter = {
+	.name = "counter", .refused = double_refused, .wants_time = true};
 static const struct plugin plugin_first = {
 	.name = "first", .query = double_query, .done = double_done};
 static const struct plugin plugin_second = {
@@ -220,6 +235,32 @@ static void test_nobody_answers_is_servfail(void **state)
 	assert_null(world->first.answered_by);
 }
 
+static void test_refused_questions_are_told(void **state)
+{
+	struct world *world = *state;
+	const struct block *block = &world->block;
+	struct zone_table *before = world->table;
+	const char *clash;
+
+	world->plugins[0] = (struct block_plugin){&plugin_counter, &world->first};
+	assert_int_equal(zone_table_new(&block, 1, &world->table, &clash), 0);
+	question(world, "example.org", CLASS_IN);
+	assert_int_equal(run(world), world->packet_len);
+	assert_int_equal(rcode(world), RCODE_REFUSED);
+	assert_int_equal(world->first.refused, 1);
+	assert_ptr_equal(world->first.refused_block, block);
+	assert_int_equal(world->first.reply_len, world->packet_len);
+	assert_true(world->first.start_ns > 0);
+	question(world, "cluster.local", CLASS_CH);
+	assert_int_equal(run(world), world->packet_len);
+	assert_int_equal(world->first.refused, 2);
+	question(world, "cluster.local", CLASS_IN);
+	assert_int_equal(run(world), world->packet_len);
+	assert_int_equal(world->first.refused, 2);
+	assert_int_equal(world->first.asked, 1);
+	zone_table_free(before);
+}
+
 static void test_no_block_is_refused(void **state)
 {
 	struct world *world = *state;
@@ -321,6 +362,7 @@ static void test_edns_version(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_refused_questions_are_told, setup, teardown),
 		CASE(test_first_that_answers),
 		CASE(test_later_plugins_are_not_asked),
 		CASE(test_rewrite),

@@ -74,6 +74,18 @@ static void test_more_than_the_buffer_holds(void **state)
 	free(line);
 }
 
+static void test_counters_are_kept(void **state)
+{
+	static _Atomic uint64_t counters[1];
+	struct thread *thread = thread_new();
+
+	(void)state;
+	assert_null(thread_counters(thread));
+	thread_set_counters(thread, counters);
+	assert_ptr_equal(thread_counters(thread), counters);
+	thread_free(thread);
+}
+
 static void test_random_differs(void **state)
 {
 	struct thread *a = thread_new(), *b = thread_new();
@@ -98,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lines_wait_for_the_flush, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_than_the_buffer_holds, setup, teardown),
+		cmocka_unit_test(test_counters_are_kept),
 		cmocka_unit_test(test_random_differs),
 	};
 
