@@ -10,6 +10,7 @@
 #include "dns/serve/ask.h"
 #include "dns/wire/type.h"
 
+#include "kubernetes_metrics.h"
 #include "list.h"
 #include "resolv_conf.h"
 
@@ -31,8 +32,12 @@ struct kubernetes {
 	struct resolv_conf host_resolver; /* its search list is a part of every Pod's */
 	struct cluster *cluster;
 	struct watch *watch;
-	int64_t started_ms; /* CLOCK_MONOTONIC */
-	bool external;      /* what Services have outside is wanted */
+	int64_t started_ms;                 /* CLOCK_MONOTONIC */
+	bool external;                      /* what Services have outside is wanted */
+	struct kubernetes_metrics *metrics; /* NULL: nobody counts */
+	unsigned stopping;                  /* what has not stopped yet */
+	void (*stopped)(void *user);
+	void *stopped_user;
 };
 
 static int64_t now_ms(void)
@@ -185,6 +190,7 @@ static void kubernetes_free(void *instance)
 
 	if (!kubernetes)
 		return;
+	kubernetes_metrics_free(kubernetes->metrics);
 	cluster_free(kubernetes->cluster);
 	kubernetes_options_free(&kubernetes->options);
 	free(kubernetes);
@@ -288,19 +294,40 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 	rc = watch_start(host->loop, &config, &sink, &kubernetes->watch, why, sizeof why);
 	if (rc < 0)
 		snprintf(err, COREFILE_ERROR_MAX, "plugin/kubernetes: %s", why);
+	if (rc < 0 || !host->metrics)
+		return rc;
+	rc = kubernetes_metrics_start(
+		host, options, kubernetes->cluster, kubernetes->watch, &kubernetes->metrics);
+	if (rc < 0)
+		snprintf(err, COREFILE_ERROR_MAX, "plugin/kubernetes: metrics: %s", strerror(-rc));
 	return rc;
+}
+
+static void part_stopped(void *user)
+{
+	struct kubernetes *kubernetes = user;
+
+	if (--kubernetes->stopping == 0)
+		kubernetes->stopped(kubernetes->stopped_user);
 }
 
 static void kubernetes_stop(void *instance, void (*done)(void *user), void *user)
 {
 	struct kubernetes *kubernetes = instance;
+	struct watch *watch = kubernetes->watch;
 
-	if (!kubernetes->watch) {
-		done(user);
-		return;
-	}
-	watch_close(kubernetes->watch, done, user);
+	kubernetes->stopped = done;
+	kubernetes->stopped_user = user;
+	kubernetes->stopping = 2;
 	kubernetes->watch = NULL;
+	if (kubernetes->metrics)
+		kubernetes_metrics_stop(kubernetes->metrics, part_stopped, kubernetes);
+	else
+		part_stopped(kubernetes);
+	if (watch)
+		watch_close(watch, part_stopped, kubernetes);
+	else
+		part_stopped(kubernetes);
 }
 
 /* --- for k8s_external --- */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the watch and the cluster of a `kubernetes` count, for whoever looks at the
+ * metrics. The watch may be asked from any thread; of the cluster the control loop makes
+ * a copy once a second, so that a look never waits for it, nor it for a look. */
+
+#include "kubernetes_metrics.h"
+
+#include "dns/observe/metric.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uv.h>
+
+#define COPY_MS 1000
+
+struct kubernetes_metrics {
+	uv_timer_t timer;
+	const struct cluster *cluster;
+	const struct watch *watch;
+	char *zones;
+	pthread_mutex_t lock;
+	struct cluster_stats copy;
+	void (*stopped)(void *user);
+	void *stopped_user;
+};
+
+/* --- on the control loop --- */
+
+static void copy_make(uv_timer_t *timer)
+{
+	struct kubernetes_metrics *metrics = timer->data;
+	struct cluster_stats stats;
+
+	cluster_stats(metrics->cluster, &stats);
+	pthread_mutex_lock(&metrics->lock);
+	metrics->copy = stats;
+	pthread_mutex_unlock(&metrics->lock);
+}
+
+/* "cluster.local.,in-addr.arpa."; with "#2" behind it where another `kubernetes` has the
+ * same zones (in a block that listens elsewhere), for one set of labels is one value. */
+static char *zones_text(const struct kubernetes_options *options, const struct plugin_host *host)
+{
+	char *text = malloc(options->zone_count * (NAME_TEXT_MAX + 1) + 16), *key = NULL;
+	size_t len = 0;
+	unsigned *seen;
+
+	for (size_t i = 0; text && i < options->zone_count; i++) {
+		if (i)
+			text[len++] = ',';
+		name_to_text(options->zones[i].wire, text + len, NAME_TEXT_MAX);
+		len += strlen(text + len);
+	}
+	if (!text || asprintf(&key, "kubernetes metrics %.*s", (int)len, text) < 0) {
+		free(text);
+		return NULL;
+	}
+	seen = host->shared(host->ctx, key, sizeof *seen);
+	free(key);
+	if (seen && ++*seen > 1)
+		snprintf(text + len, 16, "#%u", *seen);
+	return text;
+}
+
+/* --- on the thread that looks --- */
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void collect_kind(
+	struct metric_page *page, const struct watch_stats *stats, const char *const *labels)
+{
+	const struct {
+		enum metric_id id;
+		uint64_t value;
+	} rows[] = {
+		{METRIC_KUBERNETES_SYNCED, stats->synced},
+		{METRIC_KUBERNETES_FORBIDDEN, stats->forbidden},
+		{METRIC_KUBERNETES_OBJECTS, stats->objects},
+		{METRIC_KUBERNETES_LISTS, stats->lists + stats->stream_lists},
+		{METRIC_KUBERNETES_WATCHES, stats->watches},
+		{METRIC_KUBERNETES_EVENTS, stats->events},
+		{METRIC_KUBERNETES_EXPIRED, stats->expired},
+		{METRIC_KUBERNETES_FAILURES, stats->failures},
+		{METRIC_KUBERNETES_REFUSED, stats->refused},
+		{METRIC_KUBERNETES_RECEIVED, stats->bytes},
+	};
+	const uint64_t now = now_ms(), last = stats->last_contact_ms;
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		metric_put(page, rows[i].id, labels, (double)rows[i].value);
+	/* Nothing has ever come: there is no age. */
+	if (last)
+		metric_put(page, METRIC_KUBERNETES_CONTACT_AGE, labels,
+			now > last ? (double)(now - last) / 1000 : 0);
+}
+
+static void collect_cluster(struct kubernetes_metrics *metrics, struct metric_page *page)
+{
+	const char *const labels[] = {metrics->zones};
+	struct cluster_stats copy;
+
+	pthread_mutex_lock(&metrics->lock);
+	copy = metrics->copy;
+	pthread_mutex_unlock(&metrics->lock);
+	metric_put(page, METRIC_CLUSTER_ENDPOINTS, labels, (double)copy.endpoints);
+	metric_put(page, METRIC_CLUSTER_NAMES, labels, (double)copy.nodes);
+	metric_put(page, METRIC_CLUSTER_BYTES, labels, (double)copy.bytes);
+	metric_put(page, METRIC_CLUSTER_PUBLISHED, labels, (double)copy.published);
+	metric_put(page, METRIC_CLUSTER_REFUSED, labels, (double)copy.refused);
+	metric_put(page, METRIC_CLUSTER_SERIAL, labels, copy.serial);
+}
+
+static void collect(void *user, struct metric_page *page)
+{
+	struct kubernetes_metrics *metrics = user;
+	struct watch_stats stats;
+
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		const char *const labels[] = {
+			metrics->zones, object_kind_name((enum object_kind)kind)};
+
+		watch_stats(metrics->watch, (enum object_kind)kind, &stats);
+		if (stats.state != WATCH_STATE_OFF)
+			collect_kind(page, &stats, labels);
+	}
+	collect_cluster(metrics, page);
+}
+
+/* --- life --- */
+
+int kubernetes_metrics_start(const struct plugin_host *host,
+	const struct kubernetes_options *options, const struct cluster *cluster,
+	const struct watch *watch, struct kubernetes_metrics **out)
+{
+	struct kubernetes_metrics *metrics = calloc(1, sizeof *metrics);
+	int rc = -ENOMEM;
+
+	if (!metrics)
+		return rc;
+	pthread_mutex_init(&metrics->lock, NULL);
+	metrics->cluster = cluster;
+	metrics->watch = watch;
+	metrics->zones = zones_text(options, host);
+	if (metrics->zones)
+		rc = metrics_collect(host->metrics, collect, metrics);
+	if (rc == 0)
+		rc = uv_timer_init(host->loop, &metrics->timer);
+	if (rc < 0) {
+		kubernetes_metrics_free(metrics);
+		return rc;
+	}
+	metrics->timer.data = metrics;
+	copy_make(&metrics->timer);
+	uv_timer_start(&metrics->timer, copy_make, COPY_MS, COPY_MS);
+	*out = metrics;
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	const struct kubernetes_metrics *metrics = handle->data;
+
+	metrics->stopped(metrics->stopped_user);
+}
+
+void kubernetes_metrics_stop(
+	struct kubernetes_metrics *metrics, void (*done)(void *user), void *user)
+{
+	metrics->stopped = done;
+	metrics->stopped_user = user;
+	uv_close((uv_handle_t *)&metrics->timer, timer_closed);
+}
+
+void kubernetes_metrics_free(struct kubernetes_metrics *metrics)
+{
+	if (!metrics)
+		return;
+	pthread_mutex_destroy(&metrics->lock);
+	free(metrics->zones);
+	free(metrics);
+}
