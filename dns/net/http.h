@@ -2,8 +2,7 @@
 #ifndef BINNACLE_DNS_NET_HTTP_H
 #define BINNACLE_DNS_NET_HTTP_H
 
-/* Small HTTP servers for /health, /ready and, later, /metrics and the admin
- * pages: libmicrohttpd on a thread of its own, so that no flood of questions
+/* Small HTTP servers for /health, /ready, /metrics and, later, the admin pages: libmicrohttpd on a thread of its own, so that no flood of questions
  * and no relist delays a probe. GET and HEAD only; anything else is 405, an
  * unknown path 404. Timeouts of 5 s.
  */

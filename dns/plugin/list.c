@@ -9,6 +9,7 @@ const struct plugin *const plugin_list[] = {
 	&plugin_bind,
 	&plugin_ready,
 	&plugin_health,
+	&plugin_prometheus,
 	&plugin_errors,
 	&plugin_log,
 	&plugin_loadbalance,
@@ -23,10 +24,10 @@ const struct plugin *const plugin_list[] = {
 
 const char *const plugin_absent[] = {"root", "metadata", "geoip", "cancel", "proxyproto", "quic",
 	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "debug",
-	"trace", "pprof", "shed", "prometheus", "dnstap", "local", "dns64", "any", "chaos", "tsig",
-	"rewrite", "cache", "header", "dnssec", "tls", "minimal", "template", "route53", "azure",
-	"clouddns", "file", "auto", "secondary", "etcd", "loop", "forward", "grpc", "erratic",
-	"whoami", "on", "sign", "view", "nomad", NULL};
+	"trace", "pprof", "shed", "dnstap", "local", "dns64", "any", "chaos", "tsig", "rewrite",
+	"cache", "header", "dnssec", "tls", "minimal", "template", "route53", "azure", "clouddns",
+	"file", "auto", "secondary", "etcd", "loop", "forward", "grpc", "erratic", "whoami", "on",
+	"sign", "view", "nomad", NULL};
 
 int plugin_find(const char *directive)
 {

@@ -18,6 +18,7 @@ extern const struct plugin plugin_k8s_external;
 extern const struct plugin plugin_kubernetes;
 extern const struct plugin plugin_loadbalance;
 extern const struct plugin plugin_log;
+extern const struct plugin plugin_prometheus;
 extern const struct plugin plugin_ready;
 extern const struct plugin plugin_transfer;
 

@@ -13,11 +13,13 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "api", "rig"))
+import exposition  # noqa: E402
 from cases import Cases, Skipped, check, check_equal  # noqa: E402
 
 SERVICE = """apiVersion: v1
@@ -501,6 +503,82 @@ def hosts_file_is_followed():
         check_equal(short(port, "node1"), ["192.0.2.2"], "what was last read")
 
 
+def scrape(port):
+    with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=DEADLINE_S) as reply:
+        check_equal(reply.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8", "the content type")
+        return exposition.parse(reply.read().decode())
+
+
+def metrics_add_up():
+    """Questions are asked from several threads while somebody scrapes; then everything is there once."""
+    port, web, each, askers = free_port(), free_port(), 50, 4
+    text = ("example.org:%d cluster.local:%d {\nbind 127.0.0.1\nerrors\nprometheus 127.0.0.1:%d\n"
+            "kubernetes cluster.local {\nmanifests DIR/services.yaml\n}\n}\n"
+            "example.com:%d {\nbind 127.0.0.1\nprometheus 127.0.0.1:%d\n}\nexample.edu:%d {\nbind 127.0.0.1\n}\n"
+            % (port, port, web, port, web, port))
+    header = b"\x12\x34\x01\x00\x00\x01" + bytes(6)
+
+    def packet(name, type_, class_=1, opt=b""):
+        wire = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+        return (header[:11] + bytes([bool(opt)]) + wire + type_.to_bytes(2, "big") + class_.to_bytes(2, "big") + opt)
+
+    do = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
+    questions = [packet("web.shop.svc.cluster.local", 1), packet("web.shop.svc.cluster.local", 28, opt=do),
+                 packet("no.shop.svc.cluster.local", 1), packet("a.example.org", 33), packet("example.com", 65280),
+                 packet("example.edu", 1), packet("example.net", 1), packet("cluster.local", 16, class_=3)]
+    replied = [0] * askers
+
+    def ask(number):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(DEADLINE_S)
+            sock.connect(("127.0.0.1", port))
+            for question in questions * each:
+                sock.send(question)
+                replied[number] += len(sock.recv(65535))
+
+    with Program(text) as program:
+        program.file("services.yaml", SERVICE % ("web", "10.96.0.1"))
+        program.start().says("endpointslices: the first list is complete")
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(askers)]
+        for thread in threads:
+            thread.start()
+        seen = []
+        while any(thread.is_alive() for thread in threads):
+            seen.append(exposition.total(scrape(web), "coredns_dns_requests_total"))
+        check_equal(seen, sorted(seen), "what was seen while it rose")
+        for thread in threads:
+            thread.join()
+        dig(port, "+tcp", "web.shop.svc.cluster.local")
+        samples, n = scrape(web), each * askers
+
+        def got(metric, /, **labels):
+            return exposition.total(samples, metric, **labels)
+
+        counted = 7 * n + 1  # example.edu has no prometheus
+        check_equal(got("coredns_dns_requests_total"), counted, "questions")
+        check_equal(got("coredns_dns_requests_total", zone="cluster.local.", type="AAAA", family="1"), n, "AAAA")
+        check_equal(got("coredns_dns_requests_total", zone="example.com.", type="other"), n, "other types")
+        check_equal(got("coredns_dns_requests_total", zone="dropped"), 2 * n, "refused questions")
+        check_equal(got("coredns_dns_requests_total", proto="tcp", server="dns://127.0.0.1:%d" % port), 1, "over TCP")
+        check_equal(got("coredns_dns_responses_total", rcode="NXDOMAIN", plugin="kubernetes"), n, "NXDOMAIN")
+        check_equal(got("coredns_dns_responses_total", rcode="NOERROR", plugin="kubernetes"), 2 * n + 1, "NOERROR")
+        check_equal(got("coredns_dns_responses_total", rcode="SERVFAIL", plugin=""), 2 * n, "SERVFAIL")
+        check_equal(got("coredns_dns_responses_total", rcode="REFUSED", plugin=""), 2 * n, "REFUSED")
+        check_equal(got("coredns_dns_do_requests_total"), n, "DO")
+        check_equal(got("coredns_dns_request_duration_seconds_count"), counted, "durations")
+        check_equal(got("coredns_dns_request_size_bytes_count"), counted, "sizes of questions")
+        check_equal(got("coredns_dns_request_size_bytes_sum", proto="udp"),
+                    n * sum(len(q) for q in questions if b"\3edu" not in q), "bytes of questions")
+        edu = n * len(questions[5])  # its reply is the question with an rcode
+        check_equal(got("coredns_dns_response_size_bytes_sum", proto="udp"), sum(replied) - edu, "bytes of replies")
+        check_equal(got("coredns_plugin_enabled", name="kubernetes"), 2, "zones with kubernetes")
+        check_equal(got("coredns_plugin_enabled", zone="example.edu."), 0, "a block without prometheus")
+        check_equal(got("coredns_build_info"), 1, "build info")
+        check_equal(got("binnacle_kubernetes_synced", zones="cluster.local."), 3, "kinds that are synced")
+        check_equal(got("binnacle_kubernetes_objects", kind="services"), 1, "Services")
+        check(got("process_resident_memory_bytes") > 1e6, "no memory in use")
+
+
 def manifests_are_followed():
     port = free_port()
     name = "new.shop.svc.cluster.local"
@@ -532,7 +610,7 @@ def main():
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
                  rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, who_may_ask,
                  order_of_addresses, search_lists_and_other_blocks, names_outside, hosts_file_is_followed,
-                 manifests_are_followed):
+                 metrics_add_up, manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()
 

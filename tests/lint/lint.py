@@ -348,6 +348,24 @@ def check_shell(tree, f):
         yield from (line.replace(tree.root + "/", "") for line in done.stdout.splitlines())
 
 
+METRICS, METRICS_PAGE = "dns/observe/metrics.def", "dns/plugin/prometheus.md"
+
+
+def rule_metrics(tree):
+    """Every metric is described on its page, and no other is."""
+    defined = re.findall(r'^METRIC\(\w+, "(\w+)"', tree.text(METRICS), re.M) if METRICS in tree.files else []
+    page = tree.text(METRICS_PAGE) if METRICS_PAGE in tree.files else ""
+    described = {name for row in re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.M)
+                 for name in re.findall(r"\w+_\w+", row)}
+    for name in defined:
+        if name not in described:
+            yield "%s: %s is in no table of %s" % (METRICS, name, METRICS_PAGE)
+        if defined.count(name) > 1:
+            yield "%s: %s is there twice" % (METRICS, name)
+    for name in sorted(described - set(defined) - {"runtime_metrics"}):
+        yield "%s: there is no %s" % (METRICS_PAGE, name)
+
+
 def rule_headers(tree):
     """Every header compiles alone and has a guard."""
     flags = subprocess.run(["pkg-config", "--cflags", "libuv", "libcurl", "libcjson", "ldns", "yaml-0.1", "liburcu-qsbr",

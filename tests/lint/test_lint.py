@@ -88,6 +88,11 @@ BAD = {
         ("no run bit", {"tests/a.sh": "#!/bin/bash\necho\n"}, "no run bit"),
         ("syntax", {"tests/a.sh": "#!/bin/bash\nif true; then\n"}, "syntax error"),
     ],
+    "metrics": [
+        ("not described", {"dns/observe/metrics.def": 'METRIC(A, "a_total", COUNTER)\n'}, "a_total is in no table"),
+        ("described, and not there", {"dns/plugin/prometheus.md": "| `a_b`, `a_c` | gauge |\n"}, "there is no a_c"),
+        ("twice", {"dns/observe/metrics.def": 'METRIC(A, "a_b", GAUGE)\nMETRIC(B, "a_b", GAUGE)\n'}, "twice"),
+    ],
     "headers": [
         ("needs another header first", {"dns/a.h": header("int f(size_t n);")}, "does not compile alone"),
         ("no guard", {"dns/a.h": SPDX_C + "int f(void);\n"}, "no include guard"),

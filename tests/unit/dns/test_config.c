@@ -86,7 +86,7 @@ static void test_mistakes(void **state)
 			"Corefile:4:1: the zone a. on port 1053 is served twice"},
 		{"a a {\nerrors\n}\n", "served twice"},
 		{"a {\nforward . 8.8.8.8\n}\n", "Corefile:2:1: 'forward'"},
-		{"a {\nprometheus\n}\n", "does not have yet"},
+		{"a {\nreload\n}\n", "does not have yet"},
 		{"a {\nerors\n}\n", "did you mean 'errors'?"},
 		{"tls://a {\nerrors\n}\n", "plain DNS"},
 		{"a..b {\nerrors\n}\n", "Corefile:1:1"},

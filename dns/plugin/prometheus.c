@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `prometheus`: counts the questions of its block, and serves all metrics there are.
+ *
+ * What the labels server and zone can be is known at the start, so there is a row of
+ * slots for each:
+ *
+ *	block (a port)  server (an address of `bind`)  zone
+ *	0               0                              0 1 2 ... and one for "dropped"
+ *	                1                              0 1 2 ... dropped
+ *	1               0                              0 1 ... dropped
+ *
+ * A question is then counted without a look at any text: its row is an array index, its
+ * slots are the row's plus an index made of protocol, family, type, rcode and plugin.
+ * Nine counters of the thread's own are written, on five or six cache lines. */
+
+#include "dns/corefile/value.h"
+#include "dns/net/http.h"
+#include "dns/observe/metric.h"
+#include "dns/wire/type.h"
+#include "list.h"
+#include "option.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PROMETHEUS_HOST "localhost" /* as in CoreDNS: others have to be let in */
+#define PROMETHEUS_PORT 9153
+#define SERVER_TEXT_MAX (INET6_ADDRSTRLEN + sizeof "dns://[]:65535")
+#define DROPPED         "dropped"
+/* The rcodes that have a name are below; whatever is above is one. */
+#define RCODES 25
+
+struct row { /* first slots */
+	uint32_t requests, duration, with_do, responses;
+	uint32_t request_size[2], response_size[2]; /* UDP, TCP */
+};
+
+struct part { /* the zones of one port */
+	const struct block *block;
+	size_t first; /* row */
+};
+
+struct prometheus {
+	struct value_endpoint address;
+	struct corefile_token at;
+	struct part *parts;
+	size_t part_count;
+	struct listen_address *listens; /* one at least */
+	size_t listen_count;
+	struct row *rows;
+	const char **plugins; /* who may answer; the first one is nobody */
+	size_t plugin_count;
+	char rcode_texts[RCODES][TYPE_TEXT_MAX];
+	const char *rcodes[RCODES];
+};
+
+static const char *const protos[] = {"udp", "tcp"};
+static const char *const families[] = {"1", "2"};
+static const char *const nobody[] = {""};
+
+/* As CoreDNS tells them apart; the place in the one is the number in the other. */
+static const char *const type_names[] = {"other", "A", "AAAA", "CNAME", "DNSKEY", "DS", "MX",
+	"NSEC3", "NSEC", "NS", "PTR", "RRSIG", "SOA", "SRV", "TXT", "HTTPS", "SVCB", "IXFR", "AXFR",
+	"ANY"};
+static const uint8_t type_places[256] = {
+	[TYPE_A] = 1,
+	[TYPE_AAAA] = 2,
+	[TYPE_CNAME] = 3,
+	[TYPE_DNSKEY] = 4,
+	[TYPE_DS] = 5,
+	[TYPE_MX] = 6,
+	[TYPE_NSEC3] = 7,
+	[TYPE_NSEC] = 8,
+	[TYPE_NS] = 9,
+	[TYPE_PTR] = 10,
+	[TYPE_RRSIG] = 11,
+	[TYPE_SOA] = 12,
+	[TYPE_SRV] = 13,
+	[TYPE_TXT] = 14,
+	[TYPE_HTTPS] = 15,
+	[TYPE_SVCB] = 16,
+	[TYPE_IXFR] = 17,
+	[TYPE_AXFR] = 18,
+	[TYPE_ANY] = 19,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* --- setup --- */
+
+/* Go's runtime has figures of its own; a Corefile that asks for them must load. */
+static int read_runtime_metrics(void *instance, const struct corefile_line *line, char *err)
+{
+	(void)instance;
+	(void)line;
+	(void)err;
+	return 0;
+}
+
+static int read_tls(void *instance, const struct corefile_line *line, char *err)
+{
+	(void)instance;
+	return corefile_error(err, &line->tokens[0],
+		"prometheus: Binnacle serves metrics over plain HTTP only; take 'tls' out, and "
+		"give an address that only the scraper can reach");
+}
+
+static const struct option_row prometheus_options[] = {
+	{"runtime_metrics", 0, 0, "runtime_metrics", read_runtime_metrics},
+	{"tls", 0, 16, "tls FILE", read_tls}, {0}};
+
+static int prometheus_setup(
+	const struct plugin_site *site, void **instance, char err[COREFILE_ERROR_MAX])
+{
+	const struct corefile_line *line = site->lines[0];
+	struct prometheus *prometheus;
+	int rc;
+
+	if (site->line_count > 1)
+		return corefile_error(err, &site->lines[1]->tokens[0],
+			"a server block can have 'prometheus' once; take this line out");
+	if (line->token_count > 2)
+		return corefile_error(err, &line->tokens[2],
+			"prometheus: one address at most; write 'prometheus [ADDRESS:PORT]'");
+	prometheus = calloc(1, sizeof *prometheus);
+	if (!prometheus)
+		return option_no_memory(err, &line->tokens[0]);
+	strcpy(prometheus->address.host, PROMETHEUS_HOST);
+	prometheus->address.port = PROMETHEUS_PORT;
+	prometheus->at = line->tokens[0];
+	if (line->token_count == 2 &&
+		value_endpoint(line->tokens[1].text, PROMETHEUS_PORT, &prometheus->address) < 0)
+		rc = corefile_error(err, &line->tokens[1],
+			"prometheus: '%s' is not an address; write for example ':9153' or "
+			"'127.0.0.1:9153'",
+			line->tokens[1].text);
+	else
+		rc = option_read(line, prometheus_options, prometheus, err);
+	if (rc < 0) {
+		free(prometheus);
+		return rc;
+	}
+	*instance = prometheus;
+	return 0;
+}
+
+static void prometheus_free(void *instance)
+{
+	struct prometheus *prometheus = instance;
+
+	if (!prometheus)
+		return;
+	free(prometheus->parts);
+	free(prometheus->listens);
+	free(prometheus->rows);
+	free(prometheus->plugins);
+	free(prometheus);
+}
+
+/* --- questions --- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool address_is(const struct sockaddr *asked, const struct sockaddr_storage *bound)
+{
+	if (asked->sa_family != bound->ss_family)
+		return false;
+	if (asked->sa_family == AF_INET)
+		return ((const struct sockaddr_in *)(const void *)asked)->sin_addr.s_addr ==
+		       ((const struct sockaddr_in *)bound)->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)(const void *)asked)->sin6_addr,
+		       &((const struct sockaddr_in6 *)bound)->sin6_addr, 16) == 0;
+}
+
+static bool address_is_any(const struct sockaddr_storage *bound)
+{
+	if (bound->ss_family == AF_INET)
+		return ((const struct sockaddr_in *)bound)->sin_addr.s_addr == INADDR_ANY;
+	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)bound)->sin6_addr);
+}
+
+/* Which of the block's addresses was asked: the one itself, or else one that stands for
+ * all. */
+static size_t server_of(const struct prometheus *prometheus, const struct sockaddr *local)
+{
+	size_t any = 0;
+
+	if (prometheus->listen_count == 1)
+		return 0;
+	for (size_t i = 0; i < prometheus->listen_count; i++) {
+		if (address_is(local, &prometheus->listens[i].address))
+			return i;
+		if (address_is_any(&prometheus->listens[i].address))
+			any = i;
+	}
+	return any;
+}
+
+static const struct row *row_of(
+	const struct prometheus *prometheus, const struct txn *txn, bool dropped)
+{
+	const struct part *part = &prometheus->parts[txn->block - prometheus->parts[0].block];
+	const size_t zones = txn->block->zone_count;
+	const size_t server = server_of(prometheus, txn->local);
+
+	return &prometheus
+			->rows[part->first + server * (zones + 1) + (dropped ? zones : txn->zone)];
+}
+
+/* Names of plugins are compared as pointers: answered_by is the descriptor's. */
+static size_t plugin_of(const struct prometheus *prometheus, const char *answered_by)
+{
+	for (size_t i = 1; i < prometheus->plugin_count; i++) {
+		if (prometheus->plugins[i] == answered_by)
+			return i;
+	}
+	return 0;
+}
+
+/* plugins: how many the row tells apart. */
+static void question_count(
+	const struct txn *txn, const struct row *row, size_t plugin, size_t plugins)
+{
+	_Atomic uint64_t *counters = thread_counters(txn->thread);
+	const uint32_t proto = txn->tcp, family = txn->peer->sa_family == AF_INET6;
+	const uint16_t qtype = txn->query->qtype, rcode = txn->reply->rcode;
+	const uint32_t type = qtype < COUNT(type_places) ? type_places[qtype] : 0;
+	const uint32_t row_rcode = rcode < RCODES ? rcode : RCODES - 1;
+
+	if (!counters)
+		return;
+	metric_count(counters,
+		row->requests + (proto * 2 + family) * (uint32_t)COUNT(type_names) + type, 1);
+	metric_observe(
+		counters, METRIC_DNS_REQUEST_SIZE, row->request_size[proto], txn->query->size);
+	if (txn->query->edns_do)
+		metric_count(counters, row->with_do, 1);
+	metric_observe(
+		counters, METRIC_DNS_RESPONSE_SIZE, row->response_size[proto], txn->reply_len);
+	metric_count(
+		counters, row->responses + row_rcode * (uint32_t)plugins + (uint32_t)plugin, 1);
+	metric_observe(
+		counters, METRIC_DNS_REQUEST_DURATION, row->duration, now_ns() - txn->start_ns);
+}
+
+static void prometheus_done(void *instance, struct txn *txn)
+{
+	const struct prometheus *prometheus = instance;
+
+	question_count(txn, row_of(prometheus, txn, false), plugin_of(prometheus, txn->answered_by),
+		prometheus->plugin_count);
+}
+
+static void prometheus_refused(void *instance, struct txn *txn)
+{
+	const struct prometheus *prometheus = instance;
+
+	question_count(txn, row_of(prometheus, txn, true), 0, COUNT(nobody));
+}
+
+/* --- start --- */
+
+/* "dns://:53", "dns://127.0.0.1:53", "dns://[::1]:53" */
+static void server_text(
+	const struct sockaddr_storage *address, uint16_t port, char text[SERVER_TEXT_MAX])
+{
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (address->ss_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, host,
+			sizeof host);
+	else if (address->ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, host,
+			sizeof host);
+	snprintf(text, SERVER_TEXT_MAX, strchr(host, ':') ? "dns://[%s]:%u" : "dns://%s:%u", host,
+		(unsigned)port);
+}
+
+static int row_add(struct metrics *metrics, const char *server, const char *zone,
+	const struct metric_axis *rcode_and_plugin, struct row *row)
+{
+	const char *const labels[] = {server, zone, ""};
+	const struct metric_axis question[] = {{protos, COUNT(protos)}, {families, COUNT(families)},
+		{type_names, COUNT(type_names)}};
+	const struct {
+		enum metric_id id;
+		const struct metric_axis *axes;
+		size_t axis_count;
+		uint32_t *slot;
+	} series[] = {
+		{METRIC_DNS_REQUESTS, question, 3, &row->requests},
+		{METRIC_DNS_REQUEST_DURATION, NULL, 0, &row->duration},
+		{METRIC_DNS_REQUEST_SIZE, question, 1, &row->request_size[0]},
+		{METRIC_DNS_DO_REQUESTS, NULL, 0, &row->with_do},
+		{METRIC_DNS_RESPONSE_SIZE, question, 1, &row->response_size[0]},
+		{METRIC_DNS_RESPONSES, rcode_and_plugin, 2, &row->responses},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < COUNT(series) && rc == 0; i++)
+		rc = metrics_add(metrics, series[i].id, labels, series[i].axes,
+			series[i].axis_count, series[i].slot);
+	row->request_size[1] = row->request_size[0] + metric_width(METRIC_DNS_REQUEST_SIZE);
+	row->response_size[1] = row->response_size[0] + metric_width(METRIC_DNS_RESPONSE_SIZE);
+	return rc;
+}
+
+static int part_add(struct prometheus *prometheus, struct metrics *metrics, struct part *part)
+{
+	const struct block *block = part->block;
+	const struct metric_axis of_zone[] = {
+		{prometheus->rcodes, RCODES}, {prometheus->plugins, prometheus->plugin_count}};
+	const struct metric_axis of_dropped[] = {
+		{prometheus->rcodes, RCODES}, {nobody, COUNT(nobody)}};
+	struct row *row = &prometheus->rows[part->first];
+	char server[SERVER_TEXT_MAX];
+	int rc = 0;
+
+	for (size_t i = 0; i < prometheus->listen_count && rc == 0; i++) {
+		server_text(&prometheus->listens[i].address, block->port, server);
+		for (size_t z = 0; z < block->zone_count && rc == 0; z++)
+			rc = row_add(metrics, server, block->zone_texts[z], of_zone, row++);
+		if (rc == 0)
+			rc = row_add(metrics, server, DROPPED, of_dropped, row++);
+	}
+	return rc;
+}
+
+/* Who may answer, what can be answered. */
+static int axes_make(struct prometheus *prometheus, const struct block *block)
+{
+	prometheus->plugins = calloc(block->plugin_count + 1, sizeof *prometheus->plugins);
+	if (!prometheus->plugins)
+		return -ENOMEM;
+	prometheus->plugins[prometheus->plugin_count++] = "";
+	for (size_t i = 0; i < block->plugin_count; i++) {
+		if (block->plugins[i].plugin->query)
+			prometheus->plugins[prometheus->plugin_count++] =
+				block->plugins[i].plugin->name;
+	}
+	for (uint16_t i = 0; i < RCODES; i++)
+		prometheus->rcodes[i] = rcode_to_text(i, prometheus->rcode_texts[i]);
+	prometheus->rcodes[RCODES - 1] = "other";
+	return 0;
+}
+
+/* `bind` may name an address twice. */
+static void listens_once(struct prometheus *prometheus)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < prometheus->listen_count; i++) {
+		const struct listen_address *at = &prometheus->listens[i];
+		size_t same = 0;
+
+		while (same < kept && !address_is((const struct sockaddr *)&at->address,
+					      &prometheus->listens[same].address))
+			same++;
+		if (same == kept)
+			prometheus->listens[kept++] = *at;
+	}
+	prometheus->listen_count = kept;
+}
+
+/* Where the block listens, as config.c asks it. */
+static int listens_make(
+	struct prometheus *prometheus, const struct block *block, char err[COREFILE_ERROR_MAX])
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < block->plugin_count && rc == 0; i++) {
+		const struct block_plugin *at = &block->plugins[i];
+
+		if (at->plugin->listen)
+			rc = at->plugin->listen(
+				at->instance, &prometheus->listens, &prometheus->listen_count, err);
+	}
+	listens_once(prometheus);
+	if (rc < 0 || prometheus->listen_count)
+		return rc;
+	prometheus->listens = calloc(1, sizeof *prometheus->listens);
+	prometheus->listen_count = 1;
+	return prometheus->listens ? 0 : -ENOMEM;
+}
+
+static int rows_make(
+	struct prometheus *prometheus, const struct block *block, struct metrics *metrics)
+{
+	const size_t count = block->siblings + 1;
+	size_t rows = 0;
+	int rc = 0;
+
+	prometheus->parts = calloc(count, sizeof *prometheus->parts);
+	if (!prometheus->parts)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		prometheus->parts[i] = (struct part){&block[i], rows};
+		rows += prometheus->listen_count * (block[i].zone_count + 1);
+	}
+	prometheus->part_count = count;
+	prometheus->rows = calloc(rows, sizeof *prometheus->rows);
+	if (!prometheus->rows)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = part_add(prometheus, metrics, &prometheus->parts[i]);
+	return rc;
+}
+
+/* --- what is looked up when somebody asks --- */
+
+static void collect_plugins(void *user, struct metric_page *page)
+{
+	const struct prometheus *prometheus = user;
+	char server[SERVER_TEXT_MAX];
+
+	for (size_t p = 0; p < prometheus->part_count; p++) {
+		const struct block *block = prometheus->parts[p].block;
+		const size_t zones = block->zone_count, plugins = block->plugin_count;
+
+		for (size_t i = 0; i < prometheus->listen_count * zones * plugins; i++) {
+			const struct plugin *plugin = block->plugins[i % plugins].plugin;
+			const char *labels[] = {
+				server, block->zone_texts[i / plugins % zones], "", plugin->name};
+
+			if (!plugin->query && !plugin->done)
+				continue;
+			server_text(&prometheus->listens[i / plugins / zones].address, block->port,
+				server);
+			metric_put(page, METRIC_PLUGIN_ENABLED, labels, 1);
+		}
+	}
+}
+
+static void collect_build(void *user, struct metric_page *page)
+{
+	const char *const labels[] = {user, "", ""};
+
+	metric_put(page, METRIC_BUILD_INFO, labels, 1);
+	metric_put(page, METRIC_PANICS, NULL, 0);
+}
+
+static void prometheus_answer(void *user, struct http_reply *reply)
+{
+	if (metrics_render(user, &reply->body, &reply->len) == 0) {
+		reply->status = 200;
+		reply->content_type = METRICS_CONTENT_TYPE;
+		return;
+	}
+	reply->status = 503;
+	reply->body = strdup("out of memory\n");
+	reply->len = reply->body ? strlen(reply->body) : 0;
+}
+
+/* What belongs to the process is told once, however many blocks have the directive. */
+static int collect_once(const struct plugin_host *host)
+{
+	bool *told = host->shared(host->ctx, "prometheus", sizeof *told);
+
+	if (!told)
+		return -ENOMEM;
+	if (*told)
+		return 0;
+	*told = true;
+	return metrics_collect(host->metrics, collect_build, (void *)(uintptr_t)host->version);
+}
+
+static int prometheus_start(void *instance, const struct plugin_host *host,
+	const struct block *block, char err[COREFILE_ERROR_MAX])
+{
+	struct prometheus *prometheus = instance;
+	int rc = listens_make(prometheus, block, err);
+
+	if (rc < 0 && err[0])
+		return rc;
+	if (rc == 0)
+		rc = axes_make(prometheus, block);
+	if (rc == 0)
+		rc = rows_make(prometheus, block, host->metrics);
+	if (rc == 0)
+		rc = collect_once(host);
+	if (rc == 0)
+		rc = metrics_collect(host->metrics, collect_plugins, prometheus);
+	/* 1: another block has the same address; all metrics are there already. */
+	if (rc == 0)
+		rc = host->http_route(host->ctx, prometheus->address.host, prometheus->address.port,
+			"/metrics", prometheus_answer, host->metrics);
+	if (rc >= 0)
+		return 0;
+	corefile_error(
+		err, &prometheus->at, "prometheus: cannot serve /metrics: %s", strerror(-rc));
+	return rc;
+}
+
+const struct plugin plugin_prometheus = {
+	.name = "prometheus",
+	.setup = prometheus_setup,
+	.start = prometheus_start,
+	.done = prometheus_done,
+	.refused = prometheus_refused,
+	.free = prometheus_free,
+	.wants_time = true,
+};
