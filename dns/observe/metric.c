@@ -25,7 +25,7 @@
 #define NS_PER_S   1000000000u
 
 enum metric_type { COUNTER, GAUGE, HISTOGRAM };
-enum metric_buckets { NONE, TIME, SIZE, BUCKETS_COUNT };
+enum metric_buckets { NONE, TIME, SIZE, HEALTH, BUCKETS_COUNT };
 
 static const struct metric_row {
 	const char *name, *labels, *help;
@@ -45,6 +45,7 @@ static const uint64_t bounds_time[] = {250000, 500000, MS(1), MS(2), MS(4), MS(8
 	MS(64), MS(128), MS(256), MS(512), MS(1024), MS(2048), MS(4096), MS(8192), UINT64_MAX};
 static const uint64_t bounds_size[] = {
 	0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000, UINT64_MAX};
+static const uint64_t bounds_health[] = {250000, 2500000, MS(25), MS(250), MS(2500), UINT64_MAX};
 
 #define BOUNDS(array) array, sizeof(array) / sizeof *(array)
 
@@ -56,11 +57,13 @@ static const struct {
 	[NONE] = {BOUNDS(bounds_none), 1},
 	[TIME] = {BOUNDS(bounds_time), NS_PER_S},
 	[SIZE] = {BOUNDS(bounds_size), 1},
+	[HEALTH] = {BOUNDS(bounds_health), NS_PER_S},
 };
 
-#define NONE_BOUNDS bounds_none
-#define TIME_BOUNDS bounds_time
-#define SIZE_BOUNDS bounds_size
+#define NONE_BOUNDS   bounds_none
+#define TIME_BOUNDS   bounds_time
+#define SIZE_BOUNDS   bounds_size
+#define HEALTH_BOUNDS bounds_health
 const uint64_t *const metric_bounds[METRIC_COUNT] = {
 #define METRIC(id, name, type, labels, buckets, help) [METRIC_##id] = buckets##_BOUNDS,
 #include "metrics.def"

@@ -6,6 +6,7 @@
 #include "dns/corefile/value.h"
 #include "dns/net/http.h"
 #include "dns/observe/log.h"
+#include "health_poll.h"
 #include "list.h"
 #include "option.h"
 
@@ -19,6 +20,7 @@ struct health {
 	struct value_endpoint address;
 	struct corefile_token at;
 	unsigned lameduck_ms;
+	struct health_poll *poll; /* NULL: none */
 };
 
 static int read_lameduck(void *instance, const struct corefile_line *line, char *err)
@@ -89,10 +91,32 @@ static int health_start(void *instance, const struct plugin_host *host, const st
 
 	(void)block;
 	/* 1: another block has `health` at this address; it answers the same. */
+	if (rc == 0 && host->metrics)
+		rc = health_poll_start(
+			host, health->address.host, health->address.port, &health->poll);
 	if (rc >= 0)
 		return 0;
 	corefile_error(err, &health->at, "health: cannot serve /health: %s", strerror(-rc));
 	return rc;
+}
+
+static void health_stop(void *instance, void (*done)(void *user), void *user)
+{
+	struct health *health = instance;
+
+	if (health->poll)
+		health_poll_stop(health->poll, done, user);
+	else
+		done(user);
+}
+
+static void health_free(void *instance)
+{
+	struct health *health = instance;
+
+	if (health)
+		health_poll_free(health->poll);
+	free(health);
 }
 
 /* The server asks once, when it is told to stop. */
@@ -112,4 +136,6 @@ const struct plugin plugin_health = {
 	.setup = health_setup,
 	.start = health_start,
 	.lameduck_ms = health_lameduck_ms,
+	.stop = health_stop,
+	.free = health_free,
 };
