@@ -41,15 +41,6 @@ struct autopath {
 
 /* ---- questions ---- */
 
-static bool in_zones(const struct autopath *autopath, const struct query *query)
-{
-	for (size_t i = 0; i < autopath->zone_count; i++) {
-		if (query_below(query, &autopath->zones[i]))
-			return true;
-	}
-	return false;
-}
-
 /* The client's list, the first of which must hold the question's name. */
 static unsigned search_list(const struct autopath *autopath, const struct txn *txn,
 	struct name own[PLUGIN_SEARCH_MAX], const struct name **out)
@@ -122,7 +113,7 @@ static enum plugin_verdict autopath_query(void *instance, struct txn *txn)
 	bool failed = false;
 	unsigned count;
 
-	if (txn->depth || !in_zones(autopath, query))
+	if (txn->depth || !option_zones_hold(autopath->zones, autopath->zone_count, query))
 		return PLUGIN_NEXT;
 	count = search_list(autopath, txn, own, &list);
 	if (!count || query->labels <= list[0].labels || !query_below(query, &list[0]))

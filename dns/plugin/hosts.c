@@ -26,27 +26,17 @@
 
 /* ---- questions ---- */
 
-static bool in_zones(const struct query *query, const struct name *zones, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (query_below(query, &zones[i]))
-			return true;
-	}
-	return false;
-}
-
 static bool falls_through(const struct hosts_options *options, const struct query *query)
 {
-	if (!options->fallthrough || !options->fallthrough_count)
-		return options->fallthrough;
-	return in_zones(query, options->fallthrough_zones, options->fallthrough_count);
+	return option_falls_through(options->fallthrough, options->fallthrough_zones,
+		options->fallthrough_count, query);
 }
 
 /* A name that is not there. */
 static enum plugin_verdict missing(const struct hosts_options *options, struct txn *txn)
 {
 	if (txn->query->qtype == TYPE_PTR ||
-		!in_zones(txn->query, options->zones, options->zone_count) ||
+		!option_zones_hold(options->zones, options->zone_count, txn->query) ||
 		falls_through(options, txn->query))
 		return PLUGIN_NEXT;
 	txn->reply->rcode = RCODE_SERVFAIL;

@@ -53,13 +53,8 @@ static int zone_of(const struct k8s_external *plugin, const struct query *query)
 
 static bool falls_through(const struct k8s_external *plugin, const struct query *query)
 {
-	if (!plugin->fallthrough || !plugin->fallthrough_count)
-		return plugin->fallthrough;
-	for (size_t i = 0; i < plugin->fallthrough_count; i++) {
-		if (query_below(query, &plugin->fallthrough_zones[i]))
-			return true;
-	}
-	return false;
+	return option_falls_through(
+		plugin->fallthrough, plugin->fallthrough_zones, plugin->fallthrough_count, query);
 }
 
 static enum plugin_verdict k8s_external_query(void *instance, struct txn *txn)
@@ -185,21 +180,12 @@ static const struct option_row options[] = {
 	{0},
 };
 
-/* Whether the zone is one of addresses, and whether it holds some. */
-static bool is_reverse(const struct name *zone, bool *holds)
+/* The root and arpa: the trees of addresses are in them. */
+static bool holds_trees(const struct name *zone)
 {
-	static const char *const trees[] = {"in-addr.arpa", "ip6.arpa"};
-	bool reverse = false;
+	struct name tree;
 
-	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
-		struct name tree;
-
-		if (name_from_text(trees[i], strlen(trees[i]), &tree) < 0)
-			continue;
-		reverse |= name_below(zone, &tree);
-		*holds |= reverse || name_below(&tree, zone);
-	}
-	return reverse;
+	return name_from_text("in-addr.arpa", 12, &tree) == 0 && name_below(&tree, zone);
 }
 
 /* The directive's zones, or the block's. */
@@ -223,7 +209,8 @@ static int zones_read(struct k8s_external *plugin, const struct plugin_site *sit
 	if (!plugin->reverse)
 		return option_no_memory(err, &line->tokens[0]);
 	for (size_t i = 0; i < plugin->zone_count; i++) {
-		plugin->reverse[i] = is_reverse(&plugin->zones[i], &plugin->pointers);
+		plugin->reverse[i] = option_zone_is_reverse(&plugin->zones[i]);
+		plugin->pointers |= plugin->reverse[i] || holds_trees(&plugin->zones[i]);
 		if (!plugin->reverse[i] && !plugin->primary)
 			plugin->primary = &plugin->zones[i];
 	}

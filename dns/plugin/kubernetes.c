@@ -12,6 +12,8 @@
 
 #include "kubernetes_metrics.h"
 #include "list.h"
+#include "option.h"
+#include "prefix.h"
 #include "resolv_conf.h"
 
 #include <assert.h>
@@ -53,13 +55,8 @@ static bool falls_through(const void *user, const struct query *query)
 	const struct kubernetes *kubernetes = user;
 	const struct kubernetes_options *options = &kubernetes->options;
 
-	if (!options->fallthrough || options->fallthrough_count == 0)
-		return options->fallthrough;
-	for (size_t i = 0; i < options->fallthrough_count; i++) {
-		if (query_below(query, &options->fallthrough_zones[i]))
-			return true;
-	}
-	return false;
+	return option_falls_through(options->fallthrough, options->fallthrough_zones,
+		options->fallthrough_count, query);
 }
 
 /* A reverse name may be anybody's: it is not held back for longer than CoreDNS
@@ -96,24 +93,11 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 	return PLUGIN_DONE;
 }
 
-/* The address of a client; its family, 4 or 6, or 0. */
-static uint8_t client_address(const struct sockaddr *peer, const uint8_t **addr)
-{
-	if (peer->sa_family == AF_INET) {
-		*addr = (const uint8_t *)&((const struct sockaddr_in *)(const void *)peer)
-				->sin_addr;
-		return 4;
-	}
-	*addr = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-	return peer->sa_family == AF_INET6 ? 6 : 0;
-}
-
 static unsigned kubernetes_search(
 	void *instance, const struct txn *txn, struct name out[PLUGIN_SEARCH_MAX])
 {
 	const struct kubernetes *kubernetes = instance;
 	const struct resolv_conf *host = &kubernetes->host_resolver;
-	const uint8_t *addr;
 	uint8_t family;
 	unsigned count;
 	int zone;
@@ -125,8 +109,8 @@ static unsigned kubernetes_search(
 	zone = cluster_zone(kubernetes->cluster, txn->query);
 	if (zone < 0 || cluster_zone_is_reverse(kubernetes->cluster, (size_t)zone))
 		return 0;
-	family = client_address(txn->peer, &addr);
-	count = cluster_search(kubernetes->cluster, zone, family, addr, out);
+	family = txn->peer->sa_family == AF_INET ? 4 : 6;
+	count = cluster_search(kubernetes->cluster, zone, family, prefix_peer(txn->peer), out);
 	for (size_t i = 0; count && i < host->search_count; i++)
 		out[count++] = host->search[i];
 	if (count)

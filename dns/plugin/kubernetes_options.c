@@ -363,19 +363,6 @@ static int body_read(
 	return option_refuse(name, err);
 }
 
-static bool zone_is_reverse(const struct name *zone)
-{
-	static const char *const trees[] = {"in-addr.arpa", "ip6.arpa"};
-	struct name tree;
-
-	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
-		if (name_from_text(trees[i], strlen(trees[i]), &tree) == 0 &&
-			name_below(zone, &tree))
-			return true;
-	}
-	return false;
-}
-
 static int zones_read(const struct plugin_site *site, struct kubernetes_options *options, char *err)
 {
 	const struct corefile_line *line = site->lines[0];
@@ -393,7 +380,7 @@ static int zones_read(const struct plugin_site *site, struct kubernetes_options 
 		options->zone_count = site->zone_count;
 	}
 	for (size_t i = 0; i < options->zone_count; i++) {
-		if (!zone_is_reverse(&options->zones[i]))
+		if (!option_zone_is_reverse(&options->zones[i]))
 			return 0;
 	}
 	return corefile_error(err, &line->tokens[0],
@@ -418,7 +405,7 @@ static int multicluster_check(
 		char text[NAME_TEXT_MAX];
 
 		name_to_text(zone->wire, text, sizeof text);
-		if (zone_is_reverse(zone))
+		if (option_zone_is_reverse(zone))
 			return corefile_error(err, at,
 				"kubernetes: multicluster: %s is a reverse zone; imports have "
 				"names only",

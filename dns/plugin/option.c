@@ -96,3 +96,31 @@ done:
 	free(texts);
 	return rc;
 }
+
+bool option_zones_hold(const struct name *zones, size_t count, const struct query *query)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (query_below(query, &zones[i]))
+			return true;
+	}
+	return false;
+}
+
+bool option_falls_through(
+	bool given, const struct name *zones, size_t count, const struct query *query)
+{
+	return given && (count == 0 || option_zones_hold(zones, count, query));
+}
+
+bool option_zone_is_reverse(const struct name *zone)
+{
+	static const char *const trees[] = {"in-addr.arpa", "ip6.arpa"};
+	struct name tree;
+
+	for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
+		if (name_from_text(trees[i], strlen(trees[i]), &tree) == 0 &&
+			name_below(zone, &tree))
+			return true;
+	}
+	return false;
+}

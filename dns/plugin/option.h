@@ -7,6 +7,7 @@
 
 #include "dns/corefile/corefile.h"
 #include "dns/wire/name.h"
+#include "dns/wire/query.h"
 
 struct option_row {
 	const char *name;
@@ -25,6 +26,16 @@ int option_read(const struct corefile_line *line, const struct option_row *rows,
  * (realloc). 0 or negative with a message; what was there stays. */
 int option_zones(struct name **zones, size_t *count, const struct corefile_token *token,
 	char err[COREFILE_ERROR_MAX]);
+
+/* Whether one of the zones holds the question's name. Any thread. */
+bool option_zones_hold(const struct name *zones, size_t count, const struct query *query);
+
+/* `fallthrough [ZONES...]`: without zones for every name. Any thread. */
+bool option_falls_through(
+	bool given, const struct name *zones, size_t count, const struct query *query);
+
+/* A zone of addresses: in-addr.arpa, ip6.arpa, or below one of them. */
+bool option_zone_is_reverse(const struct name *zone);
 
 /* -ENOMEM and a message. */
 int option_no_memory(char err[COREFILE_ERROR_MAX], const struct corefile_token *at);

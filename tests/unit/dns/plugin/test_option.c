@@ -106,9 +106,45 @@ static void test_zones(void **state)
 	free(zones);
 }
 
+static struct query question(const char *text, uint8_t asked[QUERY_ASKED_MAX])
+{
+	struct query query;
+	struct name name;
+
+	assert_int_equal(name_from_text(text, strlen(text), &name), 0);
+	query_make(name.wire, name.len, 1, asked, &query);
+	return query;
+}
+
+static void test_zones_of_a_question(void **state)
+{
+	uint8_t asked[2][QUERY_ASKED_MAX];
+	const struct query in = question("A.Example.org", asked[0]);
+	const struct query out = question("example.com", asked[1]);
+	struct name zones[2], root = {.len = 1};
+
+	(void)state;
+	name_from_text("test", 4, &zones[0]);
+	name_from_text("example.org", 11, &zones[1]);
+	assert_true(option_zones_hold(zones, 2, &in));
+	assert_false(option_zones_hold(zones, 1, &in));
+	assert_false(option_zones_hold(zones, 2, &out));
+	assert_true(option_falls_through(true, NULL, 0, &out));
+	assert_false(option_falls_through(false, NULL, 0, &out));
+	assert_false(option_falls_through(true, zones, 2, &out));
+	assert_true(option_falls_through(true, zones, 2, &in));
+	assert_false(option_zone_is_reverse(&zones[1]));
+	assert_false(option_zone_is_reverse(&root));
+	name_from_text("10.in-addr.arpa", 15, &zones[0]);
+	name_from_text("ip6.arpa", 8, &zones[1]);
+	assert_true(option_zone_is_reverse(&zones[0]));
+	assert_true(option_zone_is_reverse(&zones[1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_zones_of_a_question),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_memory),
