@@ -310,6 +310,7 @@ static int server_start(struct server *server)
 		return failed(server, err);
 	if (listen_open(server->config, listen_threads(), &server->listen, err) < 0)
 		return failed(server, err);
+	host_set_worker(server->host, listen_worker(server->listen));
 	if (plugins_start(server) < 0)
 		return -1;
 	if (host_http_open(server->host, err) < 0)

@@ -12,6 +12,8 @@
 struct sockaddr;
 struct block;
 struct name;
+struct memo;
+struct wait;
 struct zone_table;
 
 /* What a thread keeps from one query to the next. One per answering or loop
@@ -33,6 +35,8 @@ struct txn {
 	/* The reply ends in an alias to this name, which whoever made it does not know
 	 * (ask_outside() of ask.h). */
 	const struct name *outside;
+	struct wait *wait;       /* filled with PLUGIN_WAIT; NULL: nothing can wait */
+	const struct memo *memo; /* what was waited for; NULL: nothing yet */
 	unsigned depth; /* 0: the client's question; else one that the server asks itself */
 	const struct zone_table *table; /* of the blocks that the client could have asked */
 	const struct block *block;
