@@ -101,7 +101,7 @@ static void on_found(struct waiter *waiter, struct finding *finding)
 {
 	struct pending *pending =
 		(struct pending *)(void *)((char *)waiter - offsetof(struct pending, waiter));
-	const bool noted = memo_add(&pending->memo, &pending->wait, finding) == 0;
+	const bool noted = finding && memo_add(&pending->memo, &pending->wait, finding) == 0;
 	size_t len;
 
 	if (pending_run(pending, noted, &len))

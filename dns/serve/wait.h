@@ -29,7 +29,8 @@ struct finding {
 
 /* Who waits; embedded. On the loop thread. */
 struct waiter {
-	/* Once, also from within begin(). The reference is the waiter's now. */
+	/* Once, also from within begin(). The reference is the waiter's now; NULL: there was
+	 * no memory for a finding. */
 	void (*done)(struct waiter *waiter, struct finding *finding);
 	struct waiter *next; /* for whom it waits */
 };
