@@ -23,6 +23,7 @@
 #define FLAG_DO       1u
 #define FLAG_CD       2u
 #define FLAGS_VARIETY 4u
+#define FLAG_POSITIVE 4u /* kept apart from denials, with prefer_positive */
 
 enum { SUCCESS, DENIAL, CLASSES };
 
@@ -105,6 +106,19 @@ static struct key key_denial(const struct forwarded *f, const struct key *key)
 	return out;
 }
 
+/* Where a positive answer is. */
+static struct key key_positive(const struct forwarded *f, const struct key *key)
+{
+	struct key out = *key;
+
+	if (!f->policy.prefer_positive)
+		return out;
+	out.flags |= FLAG_POSITIVE;
+	out.hash = hash_mix(
+		name_hash(key->name, key->name_len, f->secret), key->type, key->class, out.flags);
+	return out;
+}
+
 /* From a denial's key to that of the name one label up; false: that is the root. */
 static bool key_up(const struct forwarded *f, struct key *key)
 {
@@ -152,8 +166,12 @@ static bool entry_held(const struct entry *entry, uint64_t hold_ms, uint64_t now
 
 static uint64_t stale_hold_ms(const struct forwarded *f)
 {
-	return f->policy.servfail_ms > FORWARDED_STALE_HOLD_MS ? f->policy.servfail_ms
-							       : FORWARDED_STALE_HOLD_MS;
+	const struct forwarded_policy *policy = &f->policy;
+
+	if (policy->stale_hold_ms)
+		return policy->stale_hold_ms;
+	return policy->servfail_ms > FORWARDED_STALE_HOLD_MS ? policy->servfail_ms
+							     : FORWARDED_STALE_HOLD_MS;
 }
 
 static bool entry_useless(const struct forwarded *f, const struct entry *entry, uint64_t now_ms)
@@ -257,14 +275,36 @@ static enum forwarded_state hit_old(const struct forwarded *f, struct entry *ent
 	return stale ? FORWARDED_STALE : FORWARDED_FAILED;
 }
 
+/* The positive answer, which denials do not touch. MISS: look on. */
+static enum forwarded_state hit_preferred(struct forwarded *f, struct entry *entry,
+	const struct key *key, uint64_t now_ms, struct forwarded_hit *out)
+{
+	const struct entry *beside = entry_find(f, key);
+	bool denied;
+
+	if (now_ms < entry->fresh_until_ms)
+		return hit_fresh(f, entry, key, now_ms, out);
+	if (now_ms >= entry->stale_until_ms)
+		return FORWARDED_MISS;
+	hit_old(f, entry, false, now_ms, out);
+	if (denial_find(f, key, now_ms, &denied) || (beside && now_ms < beside->fresh_until_ms))
+		out->held = true;
+	return FORWARDED_STALE;
+}
+
 enum forwarded_state forwarded_find(struct forwarded *f, const struct forwarded_question *question,
 	uint64_t now_ms, struct forwarded_hit *out)
 {
-	const struct key key = key_of(f, question);
-	struct entry *exact = entry_find(f, &key), *denial;
+	const struct key key = key_of(f, question), positive = key_positive(f, &key);
+	struct entry *exact = entry_find(f, &positive), *denial;
 	bool denied;
 
 	*out = (struct forwarded_hit){0};
+	if (f->policy.prefer_positive) {
+		if (exact && hit_preferred(f, exact, &key, now_ms, out) != FORWARDED_MISS)
+			return out->ttl_s ? FORWARDED_FRESH : FORWARDED_STALE;
+		exact = entry_find(f, &key);
+	}
 	if (exact && now_ms < exact->fresh_until_ms)
 		return hit_fresh(f, exact, &key, now_ms, out);
 	denial = denial_find(f, &key, now_ms, &denied);
@@ -273,14 +313,23 @@ enum forwarded_state forwarded_find(struct forwarded *f, const struct forwarded_
 	return exact ? hit_old(f, exact, denied, now_ms, out) : FORWARDED_MISS;
 }
 
+/* What a refresh of the question would replace; NULL: there is nothing. */
+static struct entry *entry_refreshed(const struct forwarded *f, const struct key *key)
+{
+	const struct key positive = key_positive(f, key), denial = key_denial(f, key);
+	struct entry *entry = entry_find(f, &positive);
+
+	if (!entry)
+		entry = entry_find(f, key);
+	return entry ? entry : entry_find(f, &denial);
+}
+
 bool forwarded_claim_refresh(
 	struct forwarded *f, const struct forwarded_question *question, uint64_t now_ms)
 {
-	const struct key key = key_of(f, question), denial = key_denial(f, &key);
-	struct entry *entry = entry_find(f, &key);
+	const struct key key = key_of(f, question);
+	struct entry *entry = entry_refreshed(f, &key);
 
-	if (!entry)
-		entry = entry_find(f, &denial);
 	return entry && entry_claim(entry, now_ms);
 }
 
@@ -487,23 +536,38 @@ static struct epoch_bin retired_take(struct forwarded *f)
 	return taken;
 }
 
+/* Where an answer goes. */
+static struct key key_for(
+	const struct forwarded *f, const struct key *key, const struct forwarded_answer *answer)
+{
+	if (forwarded_answer_denies_name(answer))
+		return key_denial(f, key);
+	if (forwarded_answer_kind(answer) == FORWARDED_POSITIVE)
+		return key_positive(f, key);
+	return *key;
+}
+
+static bool may_store(const struct forwarded *f, const struct forwarded_question *question,
+	const struct forwarded_answer *answer)
+{
+	return forwarded_answer_storable(answer) && forwarded_ttl(&f->policy, answer) &&
+	       (question->type != TYPE_NONE || forwarded_answer_denies_name(answer));
+}
+
 void forwarded_store(struct forwarded *f, const struct forwarded_question *question,
 	struct forwarded_answer *answer, uint64_t now_ms)
 {
-	const bool denied = forwarded_answer_denies_name(answer);
-	const bool storable = forwarded_answer_storable(answer) &&
-			      forwarded_ttl(&f->policy, answer) &&
-			      (denied || question->type != TYPE_NONE);
-	const struct key key = key_of(f, question), denial = key_denial(f, &key);
+	const bool storable = may_store(f, question, answer);
+	const struct key key = key_of(f, question), at = key_for(f, &key, answer);
 	struct epoch_bin retired;
 
 	pthread_mutex_lock(&f->lock);
-	if (!denied)
+	if (!forwarded_answer_denies_name(answer))
 		drop_denials(f, &key);
-	if (denied || !storable) /* what was known of the question is over */
+	if (!storable || at.hash != key.hash) /* what was known of the question is over */
 		remove_key(f, &key);
 	if (storable)
-		store_answer(f, denied ? &denial : &key, answer, now_ms);
+		store_answer(f, &at, answer, now_ms);
 	retired = retired_take(f);
 	pthread_mutex_unlock(&f->lock);
 	epoch_bin_free(&retired);
@@ -515,27 +579,36 @@ static void entry_mark_failed(struct entry *entry, uint64_t now_ms)
 	atomic_store_explicit(&entry->claimed_ms, 0, memory_order_relaxed);
 }
 
+/* A failure beside nothing else. */
+static void store_failure(struct forwarded *f, const struct key *key, uint64_t now_ms)
+{
+	struct entry *entry = entry_new(key, NULL);
+
+	if (!entry)
+		return;
+	entry_mark_failed(entry, now_ms);
+	entry_put(f, key, entry, now_ms);
+}
+
 void forwarded_store_failure(
 	struct forwarded *f, const struct forwarded_question *question, uint64_t now_ms)
 {
-	const struct key key = key_of(f, question), above = key_denial(f, &key);
-	struct entry *exact, *denial;
+	const struct key key = key_of(f, question),
+			 keys[] = {key, key_positive(f, &key), key_denial(f, &key)};
 	struct epoch_bin retired;
+	bool known = false;
 
 	pthread_mutex_lock(&f->lock);
-	exact = entry_find(f, &key);
-	denial = entry_find(f, &above);
-	if (denial)
-		entry_mark_failed(denial, now_ms);
-	if (!exact && f->policy.servfail_ms && question->type != TYPE_NONE) {
-		exact = entry_new(&key, NULL);
-		if (exact) {
-			entry_mark_failed(exact, now_ms);
-			entry_put(f, &key, exact, now_ms);
-		}
-	} else if (exact) {
-		entry_mark_failed(exact, now_ms);
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		struct entry *entry = entry_find(f, &keys[i]);
+
+		if (!entry)
+			continue;
+		entry_mark_failed(entry, now_ms);
+		known = known || entry->type != TYPE_NONE;
 	}
+	if (!known && f->policy.servfail_ms && question->type != TYPE_NONE)
+		store_failure(f, &key, now_ms);
 	retired = retired_take(f);
 	pthread_mutex_unlock(&f->lock);
 	epoch_bin_free(&retired);

@@ -40,11 +40,17 @@ struct forwarded_policy {
 	size_t success_bytes, denial_bytes;    /* bounds, overhead included; 0: none are kept */
 	uint32_t success_max_s, success_min_s; /* TTLs are kept within; the maximum wins */
 	uint32_t denial_max_s, denial_min_s;
-	uint32_t servfail_ms;        /* how long a failure is remembered; 0: not */
-	uint32_t stale_s;            /* how long past its TTL an answer is kept; 0: not at all */
-	uint32_t prefetch_hits;      /* 0: no prefetch; else so many hits make a name popular, */
-	uint32_t prefetch_window_ms; /* no two of them further apart */
-	uint32_t prefetch_percent;   /* due when so much of its TTL is left, or a second */
+	uint32_t servfail_ms; /* how long a failure is remembered; 0: not */
+	uint32_t stale_s;     /* how long past its TTL an answer is kept; 0: not at all */
+	/* What has failed and has a stale answer is not asked for again so soon; 0: within
+	 * servfail_ms, FORWARDED_STALE_HOLD_MS at least. */
+	uint32_t stale_hold_ms;
+	/* A positive answer stays beside a later denial, and comes first while it is fresh or
+	 * stale: STALE is held as long as the denial is fresh. */
+	bool prefer_positive;
+	/* So many hits make a name popular (0: no prefetch), no two of them further apart. */
+	uint32_t prefetch_hits, prefetch_window_ms;
+	uint32_t prefetch_percent; /* due when so much of its TTL is left, or a second */
 };
 
 struct forwarded_stats {
@@ -69,8 +75,7 @@ struct forwarded_hit {
 	/* FAILED, or STALE whose last look-up failed; else 0. */
 	uint64_t failed_at_ms;
 	/* It failed so lately that it is not to be asked for, unless the caller knows that
-	 * upstreams came back since: within servfail_ms, for STALE within
-	 * FORWARDED_STALE_HOLD_MS at least. FAILED is always held. */
+	 * upstreams came back since (see the policy). FAILED is always held. */
 	bool held;
 	/* FRESH: due for prefetch, and this caller is the one to do it: told once until it
 	 * is stored or failed again, or FORWARDED_CLAIM_MS later. */
@@ -79,8 +84,9 @@ struct forwarded_hit {
 
 #define FORWARDED_CLAIM_MS 10000
 
-/* In this order: the question's fresh answer, a fresh denial of its name or one above it,
- * the question's stale answer, its failure. */
+/* In this order: the question's fresh answer, a fresh denial of its name or one above it
+ * (with prefer_positive not before a stale positive answer), the question's stale answer,
+ * its failure. */
 enum forwarded_state forwarded_find(struct forwarded *forwarded,
 	const struct forwarded_question *question, uint64_t now_ms, struct forwarded_hit *out);
 

@@ -346,6 +346,68 @@ static void stale_and_failed(void **state)
 	expect("www.example.org", "A", FORWARDED_MISS);
 }
 
+/* As written in the Corefile, rather than what follows from the other figures. */
+static void a_hold_of_its_own(void **state)
+{
+	struct forwarded_policy policy = usual;
+
+	(void)state;
+	policy.stale_hold_ms = 30000;
+	open_table(&policy);
+	store_address("www.example.org", 60);
+	now_ms += 70000;
+	lookup_failed("www.example.org", "A");
+	now_ms += 29999;
+	expect("www.example.org", "A", FORWARDED_STALE);
+	assert_true(hit.held);
+	now_ms += 1;
+	expect("www.example.org", "A", FORWARDED_STALE);
+	assert_false(hit.held);
+}
+
+static void positive_answers_preferred(void **state)
+{
+	struct forwarded_policy policy = usual;
+	struct upstream_question asked;
+
+	(void)state;
+	policy.prefer_positive = true;
+	open_table(&policy);
+	upstream_ask("www.example.org", "A", false, &asked);
+	store_address("www.example.org", 60);
+	store_denial("www.example.org", "A", LDNS_RCODE_NXDOMAIN, 100);
+	expect("www.example.org", "A", FORWARDED_FRESH);
+	assert_int_equal(forwarded_answer_kind(hit.answer), FORWARDED_POSITIVE);
+	expect("www.example.org", "TXT", FORWARDED_FRESH);
+	assert_int_equal(forwarded_answer_kind(hit.answer), FORWARDED_NXDOMAIN);
+	now_ms += 60000;
+	expect("www.example.org", "A", FORWARDED_STALE);
+	assert_true(hit.held); /* the denial is fresh: it would come again */
+	assert_int_equal(forwarded_answer_kind(hit.answer), FORWARDED_POSITIVE);
+	now_ms += 40000;
+	expect("www.example.org", "A", FORWARDED_STALE);
+	assert_false(hit.held);
+	assert_true(forwarded_claim_refresh(table, &asked.question, now_ms));
+	store_denial("www.example.org", "A", LDNS_RCODE_NOERROR, 100);
+	expect("www.example.org", "A", FORWARDED_STALE);
+	assert_true(hit.held);
+	now_ms += 100000;
+	lookup_failed("www.example.org", "A");
+	expect("www.example.org", "A", FORWARDED_STALE);
+	assert_true(hit.held);
+	assert_int_equal(hit.failed_at_ms, now_ms);
+	store_address("www.example.org", 60);
+	expect("www.example.org", "A", FORWARDED_FRESH);
+	store_denial("www.example.org", "A", LDNS_RCODE_NOERROR, 1800);
+	store_denial("www.example.org", "A", LDNS_RCODE_NOERROR, 1800);
+	now_ms += 3659000;
+	expect("www.example.org", "A", FORWARDED_STALE);
+	store_denial("www.example.org", "A", LDNS_RCODE_NOERROR, 1800);
+	now_ms += 1000; /* only the denial is left */
+	expect("www.example.org", "A", FORWARDED_FRESH);
+	assert_int_equal(forwarded_answer_kind(hit.answer), FORWARDED_NODATA);
+}
+
 static void prefetch(void **state)
 {
 	struct forwarded_policy policy = usual;
@@ -440,7 +502,7 @@ static void one_off_names_do_not_push_out_the_hot_set(void **state)
 
 	(void)state;
 	open_table(&policy);
-	for (unsigned round = 0; round < 60; round++) {
+	for (unsigned round = 0; round < 40; round++) {
 		for (unsigned i = 0; i < 200; i++) { /* some 55 KiB of them */
 			sprintf(name, "hot%u.example.org", i);
 			asked++;
@@ -589,6 +651,8 @@ int main(void)
 		cmocka_unit_test_setup(stale_switched_off, setup),
 		cmocka_unit_test_setup(failures, setup),
 		cmocka_unit_test_setup(stale_and_failed, setup),
+		cmocka_unit_test_setup(a_hold_of_its_own, setup),
+		cmocka_unit_test_setup(positive_answers_preferred, setup),
 		cmocka_unit_test_setup(prefetch, setup),
 		cmocka_unit_test_setup(claims, setup),
 		cmocka_unit_test_setup(one_off_names_do_not_push_out_the_hot_set, setup),

@@ -54,7 +54,7 @@ static inline void upstream_write(const struct upstream_reply *reply)
 	ldns_pkt_set_tc(pkt, reply->tc);
 	ldns_pkt_set_ra(pkt, reply->ra);
 	ldns_pkt_set_ad(pkt, reply->ad);
-	ldns_pkt_set_rcode(pkt, reply->rcode);
+	ldns_pkt_set_rcode(pkt, (uint8_t)reply->rcode);
 	if (reply->edns || reply->extended) {
 		ldns_pkt_set_edns_udp_size(pkt, 1232);
 		ldns_pkt_set_edns_extended_rcode(pkt, (uint8_t)reply->extended);
