@@ -11,6 +11,7 @@ extern const struct plugin plugin_acl;
 extern const struct plugin plugin_autopath;
 extern const struct plugin plugin_bind;
 extern const struct plugin plugin_bufsize;
+extern const struct plugin plugin_cache;
 extern const struct plugin plugin_errors;
 extern const struct plugin plugin_health;
 extern const struct plugin plugin_hosts;
