@@ -6,13 +6,8 @@
 /* One question of so many goes to any upstream of the rank. */
 #define EXPLORE_ONE_OF 64
 
-void upstream_replied(struct upstream_state *state, uint64_t now_ms, uint32_t rtt_us)
+static void measured(struct upstream_state *state, uint32_t rtt_us)
 {
-	state->replied_ms = now_ms;
-	state->failed_probes = 0;
-	state->missing = state->down = false;
-	if (!rtt_us)
-		return;
 	if (!state->srtt_us) {
 		state->srtt_us = rtt_us;
 		state->deviation_us = rtt_us / 2;
@@ -27,10 +22,21 @@ void upstream_replied(struct upstream_state *state, uint64_t now_ms, uint32_t rt
 		state->srtt_us = 1;
 }
 
+void upstream_replied(struct upstream_state *state, uint64_t now_ms, uint32_t rtt_us)
+{
+	state->replied_ms = now_ms;
+	state->failed_probes = 0;
+	state->missing = state->down = false;
+	if (rtt_us)
+		measured(state, rtt_us);
+}
+
 void upstream_missed(struct upstream_state *state, uint64_t sent_ms)
 {
 	if (state->replied_ms < sent_ms || !state->replied_ms)
 		state->missing = true;
+	else
+		measured(state, upstream_patience_ms(state) * 1000);
 }
 
 bool upstream_probe_failed(struct upstream_state *state, unsigned max_fails)

@@ -54,7 +54,7 @@ enum upstream_policy {
 /* A reply came, rtt_us after the question (0: not known, it was sent twice). */
 void upstream_replied(struct upstream_state *state, uint64_t now_ms, uint32_t rtt_us);
 /* No reply to a question sent at sent_ms, after the patience. Another question's reply since
- * then says that a packet was lost, not the upstream. */
+ * then says that a packet was lost, not the upstream: it counts as that slow. */
 void upstream_missed(struct upstream_state *state, uint64_t sent_ms);
 /* A probe had no reply; true: it is down since this one. max_fails 0: never. */
 bool upstream_probe_failed(struct upstream_state *state, unsigned max_fails);

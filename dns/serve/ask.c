@@ -48,6 +48,7 @@ static bool inner_begin(
 	out->outside = NULL;
 	out->error = NULL;
 	out->shuffled = false;
+	out->ttl_most_s = 0;
 	out->block = zone_table_find(txn->table, &inner->query, &out->zone);
 	reply_begin(&inner->reply, &inner->query, inner->buf, UINT16_MAX);
 	return out->block != NULL;
@@ -183,6 +184,8 @@ static enum plugin_verdict follow_one(struct txn *txn)
 	}
 	reply_join(txn, inner.reply);
 	txn->shuffled = txn->shuffled && inner.shuffled;
+	if (!inner.ttl_most_s || inner.ttl_most_s > txn->ttl_most_s)
+		txn->ttl_most_s = txn->ttl_most_s ? inner.ttl_most_s : 0;
 	if (inner.error ||
 		(txn->reply->rcode != RCODE_NOERROR && txn->reply->rcode != RCODE_NXDOMAIN))
 		servfail(txn, inner.error ? inner.error : "an alias's target was refused");

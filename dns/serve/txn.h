@@ -48,6 +48,9 @@ struct txn {
 	const char *error;
 	/* The addresses in the reply are in random order, each RRset's; who writes it says so. */
 	bool shuffled;
+	/* No record of the reply has a TTL above this; 0: not known. Who writes the reply may say
+	 * so, and saves `cache` a look at the records. */
+	uint32_t ttl_most_s;
 	const char *answered_by; /* the plugin that wrote the reply; NULL: none */
 };
 
