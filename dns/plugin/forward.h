@@ -114,9 +114,10 @@ struct forward_line {
 	uint8_t secret[16];
 	uint32_t turn;
 	uint32_t hedge_credit; /* tenths of a hedge */
+	uint64_t unwell_since_ms;
 	/* Anybody's. */
 	_Atomic bool unwell;           /* no upstream answers */
-	_Atomic uint64_t recovered_ms; /* when that was last over */
+	_Atomic uint64_t recovered_ms; /* when that was last over, having been so for a while */
 	/* The control loop's. */
 	struct forward_target file_targets[FORWARD_UPSTREAMS_MAX];
 	size_t file_target_count;

@@ -22,7 +22,8 @@
 #include <sys/random.h>
 
 #define LOOP_AGAIN_MS 30000
-#define LOOP_LABEL    16 /* hexadecimal digits of a nonce */
+#define OUTAGE_MS     900 /* nobody answered anything for so long */
+#define LOOP_LABEL    16  /* hexadecimal digits of a nonce */
 #define PROBE_MAX     (DNS_HEADER_LEN + QUERY_ASKED_MAX)
 
 /* ---- life ---- */
@@ -154,9 +155,13 @@ static void line_update(struct forward_line *line)
 		return;
 	atomic_store_explicit(&line->unwell, unwell, memory_order_relaxed);
 	if (unwell) {
+		line->unwell_since_ms = now_ms;
 		count_forward(line->forward, COUNT_BROKEN);
 		return;
 	}
+	/* They were only slow: what was asked of them is being answered. */
+	if (now_ms - line->unwell_since_ms < OUTAGE_MS)
+		return;
 	atomic_store_explicit(&line->recovered_ms, now_ms, memory_order_relaxed);
 	lookups_wake(line);
 }
