@@ -243,6 +243,8 @@ tier_trouble() {
 	# Bars of time and memory: without sanitizers.
 	needs_build plain || return
 	counted 300 "$python" "$tree/tests/conformance/upstream_trouble.py" --check --binary "$builds/plain/binnacle"
+	needs_build asan || return
+	counted 120 "$python" "$tree/tests/e2e/test_poisoning.py" --binary "$builds/asan/binnacle"
 }
 
 tier_demo() {

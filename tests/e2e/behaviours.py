@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a scripted upstream does with a question: a function a behaviour, which yields
-(seconds from now, reply). Everything here is plain bytes, so that a reply can be as
+(seconds from now, reply), or (seconds, reply, True) for one that comes from another address
+than the upstream's. Everything here is plain bytes, so that a reply can be as
 wrong as is wanted."""
 
 import os
@@ -140,27 +141,38 @@ def garbage(query, options, rng):
     yield 0, head + rng.randbytes(rng.randrange(1, 120))
 
 
+def false_answer():
+    return [address_record(b"\xc0\x0c", FALSE_ADDRESS, 300)]
+
+
 def wrong_id(query, options, rng):
     """Over UDP `times` replies with another ID and address, then the right one (times 0: never)."""
     if query.tcp:
         yield from good(query, options, rng)
         return
-    false = dict(options, address=FALSE_ADDRESS)
     times = options.get("times", 1)
     for _ in range(times or 3):
-        ident = (query.ident + rng.randrange(1, 65536)) & 0xffff
-        yield 0, query.reply(answer=right_answer(query, false), ident=ident)
+        yield 0, query.reply(answer=false_answer(), ident=(query.ident + rng.randrange(1, 65536)) & 0xffff)
     if times:
         yield from good(query, options, rng)
 
 
 def wrong_question(query, options, rng):
-    """The right ID, but over UDP an answer to another question."""
+    """The right ID, but over UDP `times` answers to another question, and never the right one."""
     if query.tcp:
         yield from good(query, options, rng)
         return
     other = name_wire("other." + query.name) + query.question[-4:]
-    yield 0, query.reply(answer=[address_record(b"\xc0\x0c", FALSE_ADDRESS, 300)], question=other)
+    for _ in range(options.get("times", 1)):
+        yield 0, query.reply(answer=false_answer(), question=other)
+
+
+def elsewhere(query, options, rng):
+    """A false answer with everything right but the address that it comes from; then the right one."""
+    if not query.tcp:
+        yield 0, query.reply(answer=false_answer()), True
+    for _, reply in good(query, options, rng):
+        yield 0.005, reply
 
 
 def cut(query, options, rng):
@@ -197,9 +209,6 @@ def additions_of(name):
 
 def hostile(query, options, rng):
     """The right answer, and records of names that nobody asked for, in every section."""
-    if query.type != A or query.name.startswith("sibling.") or query.name == VICTIM:
-        yield from good(query, options, rng)
-        return
     extra = [address_record(name, FALSE_ADDRESS, 86400) for name in additions_of(query.name)]
     above = parent(query.name)
     authority = [record(above, NS, 86400, name_wire(VICTIM)), record("cluster.local", NS, 86400, name_wire(VICTIM)),
@@ -208,7 +217,7 @@ def hostile(query, options, rng):
 
 
 TABLE = {function.__name__: function for function in (
-    good, silent, loss, slow, rcode, nxdomain, nodata, garbage, wrong_id, wrong_question, cut, truncated,
+    good, silent, loss, slow, rcode, nxdomain, nodata, garbage, wrong_id, wrong_question, elsewhere, cut, truncated,
     truncated_dead, referral, hostile)}
 
 

@@ -30,6 +30,7 @@ import behaviours  # noqa: E402
 from process import die_with_parent  # noqa: E402
 
 FIRST_HOST = 2       # 127.0.0.2 on
+STRANGER = "127.0.0.250"
 LOG_MAX = 200000     # questions that are kept
 RECEIVE_BYTES = 4 << 20
 Seen = collections.namedtuple("Seen", "name type ident port tcp at")
@@ -131,11 +132,12 @@ class Upstream:
             return
         if len(self.log) < LOG_MAX:
             self.log.append((query.name, query.type, query.ident, source[1], tcp, time.time()))
-        for delay_s, reply in self.behaviour(query, self.options, self.rng):
+        for delay_s, reply, *elsewhere in self.behaviour(query, self.options, self.rng):
+            way = self.service.from_elsewhere(source) if elsewhere else send
             if delay_s:
-                self.service.later(delay_s, send, reply)
+                self.service.later(delay_s, way, reply)
             else:
-                send(reply)
+                way(reply)
 
 
 class Service:
@@ -146,10 +148,15 @@ class Service:
         self.upstreams, self.waiting, self.count = [], [], 0
         self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ, self.command)
         self.input = b""
+        self.stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.stranger.bind((STRANGER, 0))
 
     def later(self, delay_s, send, reply):
         self.count += 1
         heapq.heappush(self.waiting, (time.monotonic() + delay_s, self.count, send, reply))
+
+    def from_elsewhere(self, to):
+        return lambda reply: self.stranger.sendto(reply, to)
 
     def close(self, sock):
         self.selector.unregister(sock)
