@@ -245,6 +245,7 @@ tier_trouble() {
 	counted 300 "$python" "$tree/tests/conformance/upstream_trouble.py" --check --binary "$builds/plain/binnacle"
 	needs_build asan || return
 	counted 120 "$python" "$tree/tests/e2e/test_poisoning.py" --binary "$builds/asan/binnacle"
+	counted 120 "$python" "$tree/tests/conformance/test_corefiles.py" --binary "$builds/asan/binnacle"
 }
 
 tier_demo() {

@@ -21,11 +21,12 @@ def read(path):
 
 def fitted(text, upstreams):
     """upstreams: what stands in /etc/resolv.conf's place, `IP:port IP:port`."""
-    text = re.sub(r"(?m)^(\S+?):53 \{$", r"\1:PORT {\n    bind 127.0.0.1", text)
-    text = re.sub(DIRECTIVE % "health", r"\1health 127.0.0.1:HEALTH", text)
+    text = re.sub(r"(?m)^\s*bind [^\n]*\n", "", text)
+    text = re.sub(r"(?m)^\S.*:53 \{$", lambda keys: keys.group().replace(":53", ":PORT") + "\n    bind 127.0.0.1", text)
+    text = re.sub(DIRECTIVE % "health" + r"( \S+:8080)?", r"\1health 127.0.0.1:HEALTH", text)
     text = re.sub(DIRECTIVE % "ready", r"\1ready 127.0.0.1:READY", text)
-    text = re.sub(r"(prometheus|metrics) (0\.0\.0\.0)?:9153", "prometheus 127.0.0.1:METRICS", text)
-    text = re.sub(r"lameduck \w+", "lameduck 0s", text)
+    text = re.sub(DIRECTIVE % r"prometheus (0\.0\.0\.0)?:9[12]53", r"\1prometheus 127.0.0.1:METRICS", text)
+    text = re.sub(r"lameduck \d+s", "lameduck 0s", text)
     return text.replace("/etc/resolv.conf", upstreams)
 
 

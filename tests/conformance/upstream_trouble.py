@@ -299,7 +299,7 @@ def check_row(options, row):
 
 def check_bars(options, rows):
     cases = Cases()
-    missing = lacks(options.binary, "forward", "cache", "loop", "reload")
+    missing = lacks(options.binary, "forward", "cache")
     for row in rows:
         if missing:
             cases.skip(row.replace("_", " "), missing)

@@ -21,6 +21,7 @@ import paced  # noqa: E402
 import server  # noqa: E402
 from process import scratch_folder, spawn, stop, tail  # noqa: E402
 
+DISPENSABLE = ("loop", "reload")  # one-line directives that a build may lack
 WORDS = ("PORT", "HEALTH", "READY", "METRICS")
 COMPLAINTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:")
 START_S = 30
@@ -42,6 +43,15 @@ def lacks(binary, *directives):
     """Why a test of these directives cannot be run; empty if it can."""
     missing = sorted(set(directives) - plugins_of(binary))
     return "this build has no %s" % " and no ".join(missing) if missing else ""
+
+
+def known_only(text, binary):
+    """The Corefile without dispensable directives that this build does not have; the output names them."""
+    for name in sorted(set(DISPENSABLE) - plugins_of(binary)):
+        text, count = re.subn(r"(?m)^\s*%s\s*\n" % name, "", text)
+        if count:
+            print("    (without %s, which this build does not have)" % name)
+    return text
 
 
 def free_ports(count):
@@ -74,8 +84,10 @@ class NameServer:
         self.log_path = os.path.join(self.dir, kind + ".log")
         for path, text in (files or {}).items():
             self.file(path, text)
+        program = server.program(kind, binary)
+        corefile = known_only(corefile, program) if kind == "binnacle" else corefile
         self.corefile = self.file("Corefile", self.filled(corefile))
-        self.argv = [*wrapper, server.program(kind, binary), "-conf", self.corefile, *flags]
+        self.argv = [*wrapper, program, "-conf", self.corefile, *flags]
         self.process = None
 
     def filled(self, text):
