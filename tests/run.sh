@@ -240,6 +240,7 @@ tier_transfer() {
 }
 
 tier_trouble() {
+	counted 60 "$python" "$tree/tests/e2e/test_upstreams.py"
 	# Bars of time and memory: without sanitizers.
 	needs_build plain || return
 	counted 300 "$python" "$tree/tests/conformance/upstream_trouble.py" --check --binary "$builds/plain/binnacle"

@@ -144,6 +144,24 @@ def node_local():
         http_answers(server, ready=False)
 
 
+def asked_too_early():
+    """A name that was denied a moment before its Service came, with `cache 30` over every zone."""
+    name, gone_s = "new.shop.svc.cluster.local", 2
+    path = os.path.join(FOLDER, "kubeadm-plain-cache.corefile")
+    with Upstreams(2) as ups, Cluster(path, ups) as server:
+        server.wait_for("the Service", lambda: server.ask(WEB).answer)
+        for _ in range(5):
+            for type_, tcp in (("A", False), ("AAAA", False), ("A", True), ("SRV", False)):
+                check_equal(server.ask(name, type_, tcp).rcode, "NXDOMAIN", "the rcode before")
+        file = server.file("m/new.yaml", service("new", "10.96.0.2"))
+        server.wait_for("the new Service", lambda: server.ask(name).answer, gone_s)
+        check_equal(server.only(name, "A", True), ("10.96.0.2", 30), "the answer over TCP")
+        check_equal(server.ask(name, "AAAA").rcode, "NOERROR", "the rcode of AAAA")
+        check_equal(server.only("2.0.96.10.in-addr.arpa", "PTR")[0], (name + ".",), "PTR")
+        os.unlink(file)
+        server.wait_for("its end", lambda: server.ask(name).rcode == "NXDOMAIN", gone_s)
+
+
 def case_table():
     yield "kubeadm", whole(clusterfile.KUBEADM, 30), ()
     yield "kubeadm with a plain cache", whole(os.path.join(FOLDER, "kubeadm-plain-cache.corefile"), 30), ()
@@ -152,6 +170,7 @@ def case_table():
     yield "k3s: names of the nodes", k3s_nodes, ("hosts",)
     yield "k3s: what people add", k3s_additions, ("hosts", "bufsize")
     yield "node-local", node_local, ()
+    yield "a Service asked for too early", asked_too_early, ()
 
 
 def main():

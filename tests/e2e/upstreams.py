@@ -7,7 +7,7 @@
         ups[1].behave("good", ttl=1, address="192.0.2.7")
         corefile = "forward . %s %s" % (ups[0].address, ups[1].address)
         ups[1].questions()                         # {name: how often asked}
-        ups[1].log()                               # [Seen(name, type, ident, port, tcp)]
+        ups[1].log()                               # [Seen(name, type, ident, port, tcp, at, host)]
 
 All of them are one process of their own (this file, run), one thread, so that their work is
 not in the way of whoever measures; it ends with its parent. behaviours.py has the behaviours,
@@ -33,7 +33,7 @@ FIRST_HOST = 2       # 127.0.0.2 on
 STRANGER = "127.0.0.250"
 LOG_MAX = 200000     # questions that are kept
 RECEIVE_BYTES = 4 << 20
-Seen = collections.namedtuple("Seen", "name type ident port tcp at")
+Seen = collections.namedtuple("Seen", "name type ident port tcp at host")
 
 
 # -- the process that serves ------------------------------------------------------------
@@ -131,7 +131,7 @@ class Upstream:
         except (IndexError, struct.error):
             return
         if len(self.log) < LOG_MAX:
-            self.log.append((query.name, query.type, query.ident, source[1], tcp, time.time()))
+            self.log.append((query.name, query.type, query.ident, source[1], tcp, time.time(), source[0]))
         for delay_s, reply, *elsewhere in self.behaviour(query, self.options, self.rng):
             way = self.service.from_elsewhere(source) if elsewhere else send
             if delay_s:
