@@ -247,6 +247,7 @@ tier_trouble() {
 	needs_build asan || return
 	counted 120 "$python" "$tree/tests/e2e/test_poisoning.py" --binary "$builds/asan/binnacle"
 	counted 120 "$python" "$tree/tests/conformance/test_corefiles.py" --binary "$builds/asan/binnacle"
+	counted 300 "$python" "$tree/tests/conformance/test_plugins.py" --servers binnacle --binary "$builds/asan/binnacle"
 }
 
 tier_demo() {
@@ -307,6 +308,7 @@ tier_swap() {
 tier_differential() {
 	needs_build plain && needs_go kube && needs_go coredns || return
 	counted 900 "$tree/tests/conformance/differential.py" --check
+	counted 300 "$python" "$tree/tests/conformance/test_plugins.py" --servers coredns --binary "$builds/plain/binnacle"
 	counted 900 "$tree/tests/conformance/differential.py" --minutes 5 --first-seed random --questions 1000 \
 		--binary "$builds/plain/binnacle"
 }

@@ -117,9 +117,7 @@ def k3s_additions():
         files = {"custom/more.override": "bufsize 600\nlog\n",
                  "custom/corp.server": "corp.test:PORT {\n    bind 127.0.0.1\n    errors\n    cache 10\n    forward . %s\n}\n"
                                        % ups[1].address}
-        server = Cluster(os.path.join(FOLDER, "k3s.corefile"), ups.all[:1], files)
-        server.file("custom/corp.server", server.filled(files["custom/corp.server"]))
-        with server:
+        with Cluster(os.path.join(FOLDER, "k3s.corefile"), ups.all[:1], files) as server:
             check_equal(server.only("www.corp.test"), ("192.0.2.9", 10), "a name of the added block")
             check_equal(server.only("www.outside.test")[0], OUTSIDE, "another name")
             check_equal(set(ups[1].questions("test")), {"www.corp.test"}, "what the added block's upstream was asked")

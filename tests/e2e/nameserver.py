@@ -74,7 +74,7 @@ def free_ports(count):
 
 
 class NameServer:
-    """files: {path below its folder: text}, written before it starts."""
+    """files: {path below its folder: text}, written before it starts, with the same words."""
 
     def __init__(self, kind, corefile, files=None, binary=None, flags=(), wrapper=()):
         self.kind = kind
@@ -83,7 +83,7 @@ class NameServer:
         self.port = self.ports["PORT"]
         self.log_path = os.path.join(self.dir, kind + ".log")
         for path, text in (files or {}).items():
-            self.file(path, text)
+            self.file(path, self.filled(text))
         program = server.program(kind, binary)
         corefile = known_only(corefile, program) if kind == "binnacle" else corefile
         self.corefile = self.file("Corefile", self.filled(corefile))
@@ -190,7 +190,8 @@ class NameServer:
         status, text = self.get("METRICS", "/metrics")
         if status != 200:
             raise RuntimeError("/metrics: %d %s" % (status, text))
-        return exposition.total(exposition.parse(text), name, **labels)
+        ours = re.sub(r"(?m)^(# \w+ )?go_.*\n", "", text)  # a Go program's have kinds that Binnacle has not
+        return exposition.total(exposition.parse(ours), name, **labels)
 
     # -- what it costs --------------------------------------------------------------------
     def reset_peak(self):
