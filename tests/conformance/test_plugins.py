@@ -19,6 +19,7 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(HERE)
@@ -284,10 +285,26 @@ def coredns_is_there():
     return bool(glob.glob(os.path.join(cache, "coredns-*", "bin", "coredns")))
 
 
+def play_all(cases, every, kind, binary, beside):
+    """Several at a time: most of a case is waiting."""
+    with ThreadPoolExecutor(beside) as pool:
+        begun = []
+        for case in every:
+            name = "%s: %s: %s" % (kind, case.plugin, case.name)
+            missing = lacks(binary, *case.needs) if binary else ""
+            if missing or case.skips(kind):
+                cases.skip(name, missing or case.coredns["skip"])
+            else:
+                begun.append((name, pool.submit(Play(case, kind, binary).run)))
+        for name, future in begun:
+            cases.run(name, future.result)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--servers", default="binnacle,coredns")
     parser.add_argument("--binary")
+    parser.add_argument("--beside", type=int, default=4, help="cases at a time")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     every, cases = plugin_cases.load(options.words), Cases()
@@ -297,14 +314,7 @@ def main():
         if kind == "coredns" and not coredns_is_there():
             cases.skip("CoreDNS", "it is not built (tests/api/rig/build.sh coredns)")
             continue
-        binary = program if kind == "binnacle" else None
-        for case in every:
-            name = "%s: %s: %s" % (kind, case.plugin, case.name)
-            missing = lacks(binary, *case.needs) if binary else ""
-            if missing or case.skips(kind):
-                cases.skip(name, missing or case.coredns["skip"])
-            else:
-                cases.run(name, Play(case, kind, binary).run)
+        play_all(cases, every, kind, program if kind == "binnacle" else None, options.beside)
     cases.finish()
 
 

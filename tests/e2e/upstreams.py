@@ -69,17 +69,26 @@ class Connection:
             pass  # who asked has gone
 
 
+def bound_pair(host):
+    """A TCP and a UDP socket at one free port."""
+    while True:
+        tcp, udp = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp.bind((host, 0))
+        try:
+            udp.bind(tcp.getsockname())
+            return tcp, udp
+        except OSError:
+            tcp.close()
+            udp.close()
+
+
 class Upstream:
-    def __init__(self, service, host, port=0):
+    def __init__(self, service, host):
         self.service = service
         self.behaviour, self.options, self.reading = behaviours.good, {}, True
         self.rng = behaviours.chance()
         self.forget()
-        self.tcp = socket.socket()
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.tcp.bind((host, port))
-        self.udp.bind(self.tcp.getsockname())
+        self.tcp, self.udp = bound_pair(host)
         self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         self.tcp.listen(256)
         for sock, function in ((self.udp, self.readable), (self.tcp, self.acceptable)):
