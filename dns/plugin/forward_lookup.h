@@ -38,7 +38,7 @@ struct lookup {
 	struct forwarded_answer *fallback; /* an answer with a `failover` rcode */
 	bool gave_stale, without_edns;
 	uint16_t refusal; /* an rcode, or 0 */
-	char why[96];     /* of the last failure */
+	char why[224];    /* of the last failure */
 	struct wait wait; /* the question */
 	uint8_t message[LOOKUP_MESSAGE_MAX];
 	size_t message_len;
