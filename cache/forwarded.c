@@ -242,7 +242,8 @@ static struct entry *denial_find(
 	do {
 		struct entry *entry = entry_find(f, &at);
 
-		if (!entry)
+		if (!entry || (at.name_len != key->name_len &&
+				      !forwarded_answer_denies_below(entry->answer)))
 			continue;
 		*later = true;
 		if (now_ms < entry->fresh_until_ms)

@@ -12,8 +12,8 @@
  *	buckets  [ ]->entry->entry      entry: key, answer, times; what readers write in it
  *	         [ ]                           (visited, hits, claim) are relaxed atomics
  *
- * Denials of a name are kept under type 0, so that they answer for all its types and for
- * all names below (RFC 8020); a positive answer or NODATA about a name drops those of it
+ * Denials of a name are kept under type 0, so that they answer for all its types and, but for
+ * the root's denials, for all names below (RFC 8020); a positive answer or NODATA about a name drops those of it
  * and of the names above.
  *
  * Each of the two classes (success; denial, with failures) has a bound of its own and

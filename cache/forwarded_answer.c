@@ -21,7 +21,7 @@ struct forwarded_answer {
 	uint16_t split; /* where Authority begins */
 	uint16_t counts[2];
 	uint8_t kind;
-	bool storable, denies_name;
+	bool storable, denies_name, denies_below;
 	/* Offsets in the message, one for each record; then the message. */
 	uint16_t ttl_at[];
 };
@@ -89,6 +89,7 @@ struct forwarded_answer *forwarded_answer_new(
 	const size_t places = (reply->count[REPLY_ANSWER] + (size_t)reply->count[REPLY_AUTHORITY]) *
 			      sizeof(uint16_t);
 	const size_t size = sizeof(struct forwarded_answer) + places + reply->len;
+	const bool denies = sense->kind == FORWARDED_NXDOMAIN && !sense->aliases;
 	struct forwarded_answer *answer = malloc(size);
 	uint8_t *data;
 
@@ -102,7 +103,8 @@ struct forwarded_answer *forwarded_answer_new(
 		.counts = {reply->count[REPLY_ANSWER], reply->count[REPLY_AUTHORITY]},
 		.kind = (uint8_t)sense->kind,
 		.storable = sense->complete,
-		.denies_name = sense->kind == FORWARDED_NXDOMAIN && !sense->aliases,
+		.denies_name = denies,
+		.denies_below = denies && !sense->by_root,
 	};
 	atomic_init(&answer->references, 1);
 	data = (uint8_t *)(answer->ttl_at + records_of(answer));
@@ -144,6 +146,11 @@ bool forwarded_answer_storable(const struct forwarded_answer *answer)
 bool forwarded_answer_denies_name(const struct forwarded_answer *answer)
 {
 	return answer->denies_name;
+}
+
+bool forwarded_answer_denies_below(const struct forwarded_answer *answer)
+{
+	return answer->denies_below;
 }
 
 size_t forwarded_answer_size(const struct forwarded_answer *answer)

@@ -69,9 +69,14 @@ uint32_t forwarded_answer_ttl(const struct forwarded_answer *answer);
 /* False: a denial without SOA (RFC 2308 section 5), or aliases without an end. */
 bool forwarded_answer_storable(const struct forwarded_answer *answer);
 
-/* The question's own name does not exist, and so nothing below it (RFC 8020); not where
- * only the target of an alias does not. */
+/* The question's own name does not exist, whatever the type; not where only the target of an
+ * alias does not. */
 bool forwarded_answer_denies_name(const struct forwarded_answer *answer);
+
+/* And so nothing below it exists (RFC 8020). Not where it is the root that denies it: many
+ * resolvers have names of their own below top-level names that the root does not know
+ * (corp, lan, internal), and pass on the root's word for the names above. */
+bool forwarded_answer_denies_below(const struct forwarded_answer *answer);
 
 /* What it takes in memory, all told. */
 size_t forwarded_answer_size(const struct forwarded_answer *answer);
@@ -93,6 +98,7 @@ struct forwarded_sense {
 	enum forwarded_kind kind;
 	bool aliases;   /* the answer begins with one */
 	bool complete;  /* the type's records, or a denial's SOA, are there */
+	bool by_root;   /* that is the root's */
 	uint16_t flags; /* the upstream's */
 };
 

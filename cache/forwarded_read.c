@@ -41,8 +41,8 @@ struct reading {
 	struct owner zones[FORWARDED_LINKS_MAX + 2];
 	unsigned zone_count;
 	uint16_t rcode;
-	bool complete; /* the type was found */
-	bool soa;
+	bool complete;      /* the type was found */
+	bool soa, root_soa; /* there is one; the root's */
 	bool bad;
 	struct query query;
 	struct reply reply;
@@ -229,37 +229,52 @@ static const struct note *alias_find(struct reading *r, const struct owner *name
 	return found;
 }
 
-/* One link from the last name of the chain; false: it has none, or the reading is bad. */
-static bool follow(struct reading *r)
+/* The alias of the last name of the chain is kept, with the DNAME that it follows from; false:
+ * it has none, or the reading is bad. */
+static bool alias_keep(struct reading *r, struct owner *target)
 {
 	const struct owner *name = &r->chain[r->links];
 	const struct note *alias = alias_find(r, name);
-	struct owner target;
 
 	if (!alias || r->bad)
 		return false;
-	if (r->links == FORWARDED_LINKS_MAX ||
-		!owner_read(r->message, alias->record.rdata, &target)) {
+	if (!owner_read(r->message, alias->record.rdata, target)) {
 		r->bad = true;
 		return false;
 	}
+	keep_dname(r, name, target);
+	keep_set(r, name, TYPE_CNAME);
+	return !r->bad;
+}
+
+/* One link on from the last name of the chain; false: it has none, or the reading is bad. */
+static bool follow(struct reading *r)
+{
+	struct owner target;
+
+	if (!alias_keep(r, &target))
+		return false;
+	r->bad = r->links == FORWARDED_LINKS_MAX;
 	for (unsigned i = 0; i <= r->links; i++)
 		r->bad = r->bad || owner_same(&r->chain[i], &target);
 	if (r->bad)
 		return false;
-	keep_dname(r, name, &target);
-	keep_set(r, name, TYPE_CNAME);
 	r->chain[++r->links] = target;
-	return !r->bad;
+	return true;
 }
 
 static void read_answer(struct reading *r)
 {
 	const uint16_t type = r->question->type;
+	struct owner target;
 
+	if (type == TYPE_CNAME) {
+		r->complete = alias_keep(r, &target);
+		return;
+	}
 	do {
 		r->complete = keep_set(r, &r->chain[r->links], type);
-	} while (!r->complete && type != TYPE_CNAME && type != TYPE_ANY && follow(r));
+	} while (!r->complete && type != TYPE_ANY && follow(r));
 }
 
 /* ---- Authority ---- */
@@ -280,6 +295,7 @@ static void keep_soa(struct reading *r)
 		keep_signatures(r, &owner, REPLY_AUTHORITY, TYPE_SOA);
 		zone_add(r, &owner);
 		r->soa = true;
+		r->root_soa = owner.len == 1;
 		return;
 	}
 }
@@ -379,6 +395,7 @@ static enum forwarded_verdict read_records(struct reading *r, struct forwarded_s
 		.kind = FORWARDED_NODATA,
 		.aliases = r->links > 0,
 		.complete = r->complete || r->soa,
+		.by_root = r->root_soa,
 		.flags = r->message->flags,
 	};
 	if (r->rcode == RCODE_NXDOMAIN)

@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer specification demo real swap differential"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer dot trouble specification demo real swap differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -31,6 +31,8 @@ describe() {
 	program     the program as a person meets it: flags, first mistakes, dig; under ASan
 	resolvers   glibc, musl, Go and c-ares find every kind of name, as in a pod; under ASan
 	transfer    zone transfers to dig, NSD and Knot; under ASan
+	dot         forwarding over TLS to unbound, whose certificates are right and wrong; under ASan
+	trouble     upstreams that are silent, wrong, late or hostile
 	specification  the DNS specification section by section, from files and from a real API server; under ASan
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
@@ -238,6 +240,22 @@ tier_transfer() {
 	counted 300 "$python" "$tree/tests/e2e/test_transfer.py" --binary "$builds/asan/binnacle"
 }
 
+tier_dot() {
+	needs_build asan || return
+	counted 300 "$python" "$tree/tests/e2e/test_dot.py" --binary "$builds/asan/binnacle"
+}
+
+tier_trouble() {
+	counted 60 "$python" "$tree/tests/e2e/test_upstreams.py"
+	# Bars of time and memory: without sanitizers.
+	needs_build plain || return
+	counted 300 "$python" "$tree/tests/conformance/upstream_trouble.py" --check --binary "$builds/plain/binnacle"
+	needs_build asan || return
+	counted 120 "$python" "$tree/tests/e2e/test_poisoning.py" --binary "$builds/asan/binnacle"
+	counted 120 "$python" "$tree/tests/conformance/test_corefiles.py" --binary "$builds/asan/binnacle"
+	counted 300 "$python" "$tree/tests/conformance/test_plugins.py" --servers binnacle --binary "$builds/asan/binnacle"
+}
+
 tier_demo() {
 	# Its own build folder and port: one may be running already.
 	one "deploy/try.sh --once" 600 env BINNACLE_BUILD="$builds/plain" BINNACLE_PORT=11053 "$tree/deploy/try.sh" --once
@@ -296,6 +314,7 @@ tier_swap() {
 tier_differential() {
 	needs_build plain && needs_go kube && needs_go coredns || return
 	counted 900 "$tree/tests/conformance/differential.py" --check
+	counted 300 "$python" "$tree/tests/conformance/test_plugins.py" --servers coredns --binary "$builds/plain/binnacle"
 	counted 900 "$tree/tests/conformance/differential.py" --minutes 5 --first-seed random --questions 1000 \
 		--binary "$builds/plain/binnacle"
 }

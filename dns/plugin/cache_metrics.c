@@ -16,7 +16,8 @@ struct cache_row {
 };
 
 struct cache_metrics {
-	const struct block *first; /* its siblings lie behind it */
+	uint16_t *ports; /* the block's; another configuration may lay the block out anew */
+	size_t port_count;
 	struct servers servers;
 	char *zones;
 	const struct forwarded *table;
@@ -44,13 +45,17 @@ void cache_metrics_count(
 	const struct cache_metrics *metrics, const struct txn *txn, enum cache_count count)
 {
 	_Atomic uint64_t *counters = metrics ? thread_counters(txn->thread) : NULL;
-	size_t row;
+	size_t port = 0;
 
 	if (!counters)
 		return;
-	row = (size_t)(txn->block - metrics->first) * metrics->servers.count +
-	      servers_at(&metrics->servers, txn->local);
-	metric_count(counters, metrics->rows[row].slots[count], 1);
+	while (port + 1 < metrics->port_count && metrics->ports[port] != txn->block->port)
+		port++;
+	metric_count(counters,
+		metrics->rows[port * metrics->servers.count +
+			       servers_at(&metrics->servers, txn->local)]
+			.slots[count],
+		1);
 }
 
 static int row_add(const struct cache_metrics *metrics, struct metrics *to, const char *server,
@@ -70,7 +75,7 @@ static int row_add(const struct cache_metrics *metrics, struct metrics *to, cons
 
 static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 {
-	const size_t ports = metrics->first->siblings + 1, servers = metrics->servers.count;
+	const size_t ports = metrics->port_count, servers = metrics->servers.count;
 	char server[SERVER_TEXT_MAX];
 	int rc = 0;
 
@@ -78,11 +83,21 @@ static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 	if (!metrics->rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < ports * servers && rc == 0; i++) {
-		servers_text(
-			&metrics->servers, i % servers, metrics->first[i / servers].port, server);
+		servers_text(&metrics->servers, i % servers, metrics->ports[i / servers], server);
 		rc = row_add(metrics, to, server, &metrics->rows[i]);
 	}
 	return rc;
+}
+
+static int ports_read(struct cache_metrics *metrics, const struct block *block)
+{
+	metrics->port_count = block->siblings + 1;
+	metrics->ports = calloc(metrics->port_count, sizeof *metrics->ports);
+	if (!metrics->ports)
+		return -ENOMEM;
+	for (size_t i = 0; i < metrics->port_count; i++)
+		metrics->ports[i] = block[i].port;
+	return 0;
 }
 
 static void collect(void *user, struct metric_page *page)
@@ -113,9 +128,10 @@ int cache_metrics_start(const struct plugin_host *host, const struct block *bloc
 
 	if (!metrics)
 		return -ENOMEM;
-	metrics->first = block;
 	metrics->table = table;
-	rc = servers_read(block, &metrics->servers, err);
+	rc = ports_read(metrics, block);
+	if (rc == 0)
+		rc = servers_read(block, &metrics->servers, err);
 	if (rc < 0)
 		goto fail;
 	servers_text(&metrics->servers, 0, block->port, metrics->server);
@@ -137,6 +153,7 @@ void cache_metrics_free(struct cache_metrics *metrics)
 	if (!metrics)
 		return;
 	servers_free(&metrics->servers);
+	free(metrics->ports);
 	free(metrics->zones);
 	free(metrics->rows);
 	free(metrics);

@@ -155,7 +155,7 @@ struct outcome {
 	bool stale;
 	bool pass_on; /* for the next line (`next`) */
 	uint16_t ede;
-	char error[192];
+	char error[256];
 };
 
 static inline uint64_t forward_now_ms(void)

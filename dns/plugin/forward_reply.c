@@ -103,11 +103,10 @@ static void reply_read(struct send *send, const uint8_t *reply, size_t len, bool
 	lookup_step(lookup);
 }
 
-static void send_failed(struct send *send, const char *text)
+static void send_failed(struct send *send)
 {
 	send->state = SEND_OVER;
 	send_is_late(send);
-	send_why(send->lookup, send->upstream, text);
 	lookup_step(send->lookup);
 }
 
@@ -121,13 +120,17 @@ void send_on_exchange(void *user, enum exchange_end end, int rc, const uint8_t *
 		reply_read(send, reply, len, false);
 		break;
 	case EXCHANGE_FORGED:
-		if (send_stream(send) == 0)
+		if (send_stream(send) == 0) {
 			lookup_wait(send->lookup);
-		else
-			send_failed(send, "forged replies, and it cannot be asked over TCP");
+		} else {
+			send_why(send->lookup, send->upstream,
+				"forged replies, and it cannot be asked over TCP");
+			send_failed(send);
+		}
 		break;
 	case EXCHANGE_FAILED:
-		send_failed(send, strerror(-rc));
+		send_why(send->lookup, send->upstream, strerror(-rc));
+		send_failed(send);
 		break;
 	}
 }
@@ -136,13 +139,16 @@ void send_on_channel(
 	struct channel_ask *ask, enum channel_end end, int rc, const uint8_t *reply, size_t len)
 {
 	struct send *send = (struct send *)(void *)((char *)ask - offsetof(struct send, ask));
-	const char *text = strerror(-rc);
+	struct lookup *lookup = send->lookup;
 
 	if (end == CHANNEL_REPLY) {
 		reply_read(send, reply, len, true);
 		return;
 	}
 	if (rc == -EPROTO)
-		text = channel_error(send->upstream->channel);
-	send_failed(send, text);
+		snprintf(lookup->why, sizeof lookup->why, "%s",
+			channel_error(send->upstream->channel));
+	else
+		send_why(lookup, send->upstream, strerror(-rc));
+	send_failed(send);
 }

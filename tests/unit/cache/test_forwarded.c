@@ -222,6 +222,30 @@ static void nothing_below_what_does_not_exist(void **state)
 	expect("a.b.gone.example.org", "AAAA", FORWARDED_MISS);
 }
 
+/* A top-level name that the root does not know may be somebody's own. */
+static void names_below_what_the_root_denies(void **state)
+{
+	(void)state;
+	store("internal", "A",
+		upstream_answer(&(struct upstream_reply){.name = "internal",
+					.type = "A",
+					.rcode = LDNS_RCODE_NXDOMAIN,
+					.authority = ". 60 SOA " SOA_TEXT},
+			false));
+	expect("internal", "AAAA", FORWARDED_FRESH);
+	expect("db.internal", "A", FORWARDED_MISS);
+	store_address("db.internal", 5);
+	expect("internal", "AAAA", FORWARDED_MISS);
+	store("internal", "A",
+		upstream_answer(&(struct upstream_reply){.name = "internal",
+					.type = "A",
+					.rcode = LDNS_RCODE_NXDOMAIN,
+					.authority = ". 60 SOA " SOA_TEXT},
+			false));
+	now_ms += 5000;
+	expect("db.internal", "A", FORWARDED_STALE);
+}
+
 static void what_exists_ends_denials_above(void **state)
 {
 	(void)state;
@@ -645,6 +669,7 @@ int main(void)
 		cmocka_unit_test_setup(ttl_bounds, setup),
 		cmocka_unit_test_setup(what_may_not_be_stored, setup),
 		cmocka_unit_test_setup(nothing_below_what_does_not_exist, setup),
+		cmocka_unit_test_setup(names_below_what_the_root_denies, setup),
 		cmocka_unit_test_setup(what_exists_ends_denials_above, setup),
 		cmocka_unit_test_setup(denials_behind_an_alias, setup),
 		cmocka_unit_test_setup(a_denial_beats_what_is_stale, setup),

@@ -172,7 +172,13 @@ static void denials(void **state)
 	reply.authority = "example.org. 90 SOA " SOA_TEXT;
 	answer = upstream_answer(&reply, false);
 	assert_true(forwarded_answer_denies_name(answer));
+	assert_true(forwarded_answer_denies_below(answer));
 	assert_int_equal(forwarded_answer_ttl(answer), 30); /* RFC 2308 section 5 */
+	forwarded_answer_unref(answer);
+	reply.authority = ". 90 SOA " SOA_TEXT;
+	answer = upstream_answer(&reply, false);
+	assert_true(forwarded_answer_denies_name(answer));
+	assert_false(forwarded_answer_denies_below(answer));
 	forwarded_answer_unref(answer);
 	reply.authority = "www.example.net. 90 SOA " SOA_TEXT;
 	answer = upstream_answer(&reply, false);
@@ -206,6 +212,13 @@ static void dname(void **state)
 					      "www.new.example. 60 A 192.0.2.1"}),
 		"NOERROR www.old.example. 60 CNAME www.new.example., www.new.example. 60 A "
 		"192.0.2.1");
+	/* Who asks for the alias itself can check what it follows from. */
+	assert_string_equal(kept(&(struct upstream_reply){.name = "www.old.example.",
+				    .type = "CNAME",
+				    .answer = "www.old.example. 60 CNAME www.new.example.\n"
+					      "old.example. 60 DNAME new.example."}),
+		"NOERROR old.example. 60 DNAME new.example., www.old.example. 60 CNAME "
+		"www.new.example.");
 	assert_string_equal(kept(&(struct upstream_reply){.name = "old.example.",
 				    .type = "DNAME",
 				    .answer = "old.example. 60 DNAME new.example."}),

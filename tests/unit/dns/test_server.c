@@ -208,10 +208,10 @@ static void test_failures_at_start(void **state)
 {
 	struct world *world = *state;
 
-	start(world, "forward . 9.9.9.9");
+	start(world, "dnssec example.org");
 	assert_int_equal(ends(world), 1);
 	assert_true(says(world, "Corefile:4:1"));
-	assert_true(says(world, "'forward'"));
+	assert_true(says(world, "'dnssec'"));
 }
 
 static void test_missing_manifest(void **state)

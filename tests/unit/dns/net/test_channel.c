@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "channel_test.h"
+#include "tests/unit/cache/nomem.h"
 
 static int setup(void **state)
 {
@@ -559,6 +560,56 @@ static void closing_fails_what_is_under_way(void **state)
 	f->channel = NULL;
 }
 
+/* Serve whoever comes, over one connection or the next, until the question is done. */
+static void serve_until_done(struct fixture *f, const struct question *question)
+{
+	uint8_t message[1024];
+	int fd = -1;
+
+	while (!question->done) {
+		if (fd < 0)
+			fd = server_accept(f);
+		TURN_UNTIL(f, fd_ready(fd) || question->done);
+		if (fd_ready(fd) && frame_receive(fd, message) > 0) {
+			server_reply(fd, message);
+			TURN_UNTIL(f, question->done);
+		}
+		close(fd);
+		fd = -1;
+	}
+}
+
+/* Each allocation fails once: the question fails with it, or is answered. */
+static void without_memory_a_question_fails(void **state)
+{
+	struct fixture *f = *state;
+	struct channel *none = NULL;
+	unsigned failed = 0;
+
+	nomem_at(1);
+	assert_int_equal(
+		channel_new(&f->loop, &f->server.sa, &(struct channel_options){0}, &none), -ENOMEM);
+	assert_null(none);
+	for (unsigned nth = 1; nth < 6; nth++) {
+		int rc;
+
+		fixture_channel(f, &(struct channel_options){0});
+		nomem_at(nth);
+		rc = question_try(f, nth, "question");
+		if (rc == 0)
+			serve_until_done(f, &f->questions[nth]);
+		nomem_at(0);
+		rc = rc == 0 ? f->questions[nth].rc : rc;
+		assert_true(rc == 0 || rc == -ENOMEM);
+		failed += rc == -ENOMEM;
+		f->closed = false;
+		channel_close(f->channel, on_channel_closed, f);
+		TURN_UNTIL(f, f->closed);
+		f->channel = NULL;
+	}
+	assert_in_range(failed, 2, 4);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -584,6 +635,7 @@ int main(void)
 		TEST(a_large_reply_in_pieces),
 		TEST(done_may_call_what_it_likes),
 		TEST(closing_fails_what_is_under_way),
+		TEST(without_memory_a_question_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
