@@ -316,6 +316,7 @@ static int server_start(struct server *server)
 		return -1;
 	if (host_http_open(server->host, err) < 0)
 		return failed(server, err);
+	host_commit(server->host);
 	listen_set_metrics(server->listen, host_plugin(server->host)->metrics);
 	rc = listen_run(server->listen);
 	if (rc < 0) {
