@@ -131,6 +131,11 @@ int host_new(struct uv_loop_s *loop, struct host **out)
 	return 0;
 }
 
+void host_set_worker(struct host *host, struct worker *worker)
+{
+	host->plugin.worker = worker;
+}
+
 const struct plugin_host *host_plugin(const struct host *host)
 {
 	return &host->plugin;

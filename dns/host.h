@@ -12,6 +12,8 @@
 struct host;
 
 int host_new(struct uv_loop_s *loop, struct host **out);
+/* The loop thread, before plugins start. */
+void host_set_worker(struct host *host, struct worker *worker);
 const struct plugin_host *host_plugin(const struct host *host);
 
 /* Open the HTTP servers that were asked for. 0, or a negative errno and a message

@@ -5,24 +5,33 @@
 #include "dns/net/tcp.h"
 #include "dns/net/udp.h"
 #include "dns/observe/metric.h"
-#include "dns/serve/respond.h"
+#include "pending.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define THREADS_MAX 8
 
+/* What packets of a listener come with. */
+struct listen_tag {
+	struct zone_slot slot;
+	struct listen *listen;
+};
+
 struct listen {
 	struct net_handler handler;
 	struct metrics *metrics; /* NULL: nothing is counted */
 	struct udp **udp;
 	struct tcp **tcp;
-	size_t count; /* of both */
+	struct listen_tag *tags;
+	size_t count; /* of all three */
 	struct worker *worker;
+	struct pendings *pendings;
 };
 
 /* --- net's handler: an epoch around each batch, respond() for each packet --- */
@@ -66,6 +75,10 @@ static void handler_batch_end(void *thread)
 
 static size_t handler_answer(void *thread, const struct net_packet *in, uint8_t *out, size_t cap)
 {
+	const struct listen_tag *tag = in->tag;
+	const struct zone_table *table =
+		atomic_load_explicit(&tag->slot.table, memory_order_acquire);
+	struct wait wait;
 	struct respond_packet packet = {
 		.data = in->data,
 		.len = in->len,
@@ -74,10 +87,18 @@ static size_t handler_answer(void *thread, const struct net_packet *in, uint8_t 
 		.tcp = in->proto == NET_TCP,
 		.stream = in->stream,
 		.wake = in->wake,
+		.wait = in->later ? &wait : NULL,
 	};
+	size_t len;
 
 	(void)cap; /* 65535 by contract, which is what respond() wants */
-	return respond(thread, in->tag, &packet, out);
+	wait.begin = NULL;
+	len = respond(thread, table, &packet, out);
+	if (!wait.begin || pending_start(tag->listen->pendings, in, &tag->slot, &wait))
+		return len;
+	packet.wait = NULL;
+	packet.start_ns = wait.start_ns;
+	return respond(thread, table, &packet, out);
 }
 
 /* --- opening --- */
@@ -169,19 +190,22 @@ static int listener_open(
 {
 	struct sockaddr_storage address[2];
 	int tries = listener_addresses(listener, address);
+	struct listen_tag *tag = &listen->tags[listen->count];
 	struct udp **udp = &listen->udp[listen->count];
 	struct tcp **tcp = &listen->tcp[listen->count];
 	int rc = -EAFNOSUPPORT;
 
+	tag->listen = listen;
+	atomic_init(&tag->slot.table, listener->zones);
 	for (int i = 0; i < tries && try_next_family(rc); i++)
 		rc = udp_open((struct sockaddr *)&address[i], listener->all && i == 0, threads,
-			&listen->handler, listener->zones, udp);
+			&listen->handler, tag, udp);
 	if (rc < 0)
 		return open_error(listener, "UDP", rc, err);
 	rc = -EAFNOSUPPORT;
 	for (int i = 0; i < tries && try_next_family(rc); i++)
-		rc = tcp_open((struct sockaddr *)&address[i], listener->all && i == 0, NULL,
-			listener->zones, tcp);
+		rc = tcp_open(
+			(struct sockaddr *)&address[i], listener->all && i == 0, NULL, tag, tcp);
 	if (rc < 0) {
 		udp_free(*udp);
 		return open_error(listener, "TCP", rc, err);
@@ -211,9 +235,12 @@ int listen_open(const struct config *config, unsigned threads, struct listen **o
 	};
 	listen->udp = calloc(config->listener_count + 1, sizeof(struct udp *));
 	listen->tcp = calloc(config->listener_count + 1, sizeof(struct tcp *));
-	if (!listen->udp || !listen->tcp)
+	listen->tags = calloc(config->listener_count + 1, sizeof *listen->tags);
+	if (!listen->udp || !listen->tcp || !listen->tags)
 		goto fail;
 	rc = worker_open(&listen->handler, &listen->worker);
+	if (rc == 0)
+		rc = pendings_new(listen->worker, &listen->pendings);
 	if (rc < 0)
 		goto fail;
 	for (size_t i = 0; i < config->listener_count; i++) {
@@ -229,6 +256,11 @@ fail:
 	snprintf(err, COREFILE_ERROR_MAX, "cannot start: %s", strerror(-rc));
 	listen_free(listen);
 	return rc;
+}
+
+struct worker *listen_worker(struct listen *listen)
+{
+	return listen->worker;
 }
 
 void listen_set_metrics(struct listen *listen, struct metrics *metrics)
@@ -259,12 +291,14 @@ void listen_free(struct listen *listen)
 		return;
 	listen_stop(listen);
 	worker_free(listen->worker);
+	pendings_free(listen->pendings);
 	for (size_t i = 0; i < listen->count; i++) {
 		udp_free(listen->udp[i]);
 		tcp_free(listen->tcp[i]);
 	}
 	free(listen->udp);
 	free(listen->tcp);
+	free(listen->tags);
 	free(listen);
 }
 

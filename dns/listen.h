@@ -15,6 +15,8 @@ struct listen;
  * must outlive it. */
 int listen_open(const struct config *config, unsigned threads, struct listen **out,
 	char err[COREFILE_ERROR_MAX]);
+/* The loop thread of it, for what plugins attach. */
+struct worker *listen_worker(struct listen *listen);
 /* Where the threads count; before listen_run(). */
 void listen_set_metrics(struct listen *listen, struct metrics *metrics);
 int listen_run(struct listen *listen);

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -310,6 +311,7 @@ static int server_start(struct server *server)
 		return failed(server, err);
 	if (listen_open(server->config, listen_threads(), &server->listen, err) < 0)
 		return failed(server, err);
+	host_set_worker(server->host, listen_worker(server->listen));
 	if (plugins_start(server) < 0)
 		return -1;
 	if (host_http_open(server->host, err) < 0)
@@ -327,11 +329,24 @@ static int server_start(struct server *server)
 	return 0;
 }
 
+/* A look-up has sockets of its own, so thousands of them need more descriptors than the
+ * soft limit that shells and service managers set for the sake of select(). */
+static void descriptors_raise(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int server_run(const struct options *options)
 {
 	struct server server = {.options = options};
 
 	signal(SIGPIPE, SIG_IGN);
+	descriptors_raise();
 	if (uv_loop_init(&server.loop) < 0) {
 		failed(&server, "cannot make an event loop");
 		return server.status;

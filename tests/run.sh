@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer trouble specification demo real swap differential"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer dot trouble specification demo real swap differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -31,6 +31,7 @@ describe() {
 	program     the program as a person meets it: flags, first mistakes, dig; under ASan
 	resolvers   glibc, musl, Go and c-ares find every kind of name, as in a pod; under ASan
 	transfer    zone transfers to dig, NSD and Knot; under ASan
+	dot         forwarding over TLS to unbound, whose certificates are right and wrong; under ASan
 	trouble     upstreams that are silent, wrong, late or hostile
 	specification  the DNS specification section by section, from files and from a real API server; under ASan
 	demo        deploy/try.sh --once
@@ -237,6 +238,11 @@ tier_resolvers() {
 tier_transfer() {
 	needs_build asan || return
 	counted 300 "$python" "$tree/tests/e2e/test_transfer.py" --binary "$builds/asan/binnacle"
+}
+
+tier_dot() {
+	needs_build asan || return
+	counted 300 "$python" "$tree/tests/e2e/test_dot.py" --binary "$builds/asan/binnacle"
 }
 
 tier_trouble() {

@@ -147,10 +147,76 @@ static void stream_close_first(struct connection *connection)
 	stream->close(stream);
 }
 
+/* --- replies that come later --- */
+
+struct connection_ticket {
+	struct net_ticket ticket;
+	struct connection *connection; /* NULL: it has closed */
+	struct connection_io *io;
+	struct connection_ticket *next, **at;
+};
+
+static void ticket_unlink(struct connection_ticket *ticket)
+{
+	*ticket->at = ticket->next;
+	if (ticket->next)
+		ticket->next->at = ticket->at;
+	ticket->connection->owed_count--;
+	ticket->connection = NULL;
+}
+
+static void ticket_send(struct net_ticket *base, const uint8_t *reply, size_t len)
+{
+	struct connection_ticket *ticket = (struct connection_ticket *)(void *)base;
+	struct connection *connection = ticket->connection;
+	const uint8_t frame[LENGTH_BYTES] = {(uint8_t)(len >> 8), (uint8_t)len};
+
+	if (connection) {
+		struct buffer *out = &connection->out;
+
+		ticket_unlink(ticket);
+		if (len && buffer_reserve(out, out->len + LENGTH_BYTES + len, ticket->io) == 0) {
+			buffer_append(out, frame, LENGTH_BYTES, ticket->io);
+			buffer_append(out, reply, len, ticket->io);
+		}
+		ticket->io->resume(connection);
+	}
+	free(ticket);
+}
+
+/* What messages of a connection carry. */
+struct carrier {
+	struct connection *connection;
+	struct connection_io *io;
+};
+
+static struct net_ticket *ticket_new(const struct net_packet *packet)
+{
+	const struct carrier *carrier = packet->carrier;
+	struct connection *connection = carrier->connection;
+	struct connection_ticket *ticket = malloc(sizeof *ticket);
+
+	if (!ticket)
+		return NULL;
+	*ticket = (struct connection_ticket){
+		.ticket.send = ticket_send,
+		.connection = connection,
+		.io = carrier->io,
+		.next = connection->owed,
+		.at = &connection->owed,
+	};
+	if (ticket->next)
+		ticket->next->at = &ticket->next;
+	connection->owed = ticket;
+	connection->owed_count++;
+	return &ticket->ticket;
+}
+
 static void message_answer(
 	struct connection *connection, struct connection_io *io, const uint8_t *data, size_t len)
 {
 	struct stream *stream = NULL;
+	struct carrier carrier = {connection, io};
 	struct net_packet packet = {
 		.data = data,
 		.len = len,
@@ -160,6 +226,8 @@ static void message_answer(
 		.local = &connection->local.sa,
 		.stream = &stream,
 		.wake = &io->wake,
+		.later = io->resume ? ticket_new : NULL,
+		.carrier = &carrier,
 	};
 	size_t n = io->handler->answer(
 		io->thread, &packet, io->out + io->out_len + LENGTH_BYTES, MESSAGE_MAX);
@@ -221,7 +289,7 @@ static int messages_answer(struct connection *connection, struct connection_io *
 		room = replies_room(connection, io);
 		if (room < 0)
 			return room;
-		if (room == 0) {
+		if (room == 0 || connection->owed_count >= CONNECTION_OWED_MAX) {
 			connection->blocked = true;
 			break;
 		}
@@ -332,10 +400,11 @@ int connection_turn(struct connection *connection, struct connection_io *io)
 	}
 	if (rc < 0)
 		return rc;
-	if (connection->out.len > 0 || connection->blocked ||
+	if (connection->out.len > 0 ||
+		(connection->blocked && connection->owed_count < CONNECTION_OWED_MAX) ||
 		(connection->streams && !connection->waiting))
 		wait |= CONNECTION_WRITE;
-	if (connection->waiting)
+	if (connection->waiting || connection->owed_count)
 		wait |= CONNECTION_WAKE;
 	if (!connection->ended && !connection->blocked && connection->out.len <= io->max_unsent)
 		wait |= CONNECTION_READ;
@@ -348,6 +417,8 @@ void connection_close(struct connection *connection, struct connection_io *io)
 	connection->fd = -1;
 	while (connection->streams)
 		stream_close_first(connection);
+	while (connection->owed)
+		ticket_unlink(connection->owed);
 	io->held -= connection->in.cap + connection->out.cap;
 	free(connection->in.data);
 	free(connection->out.data);

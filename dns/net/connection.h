@@ -12,6 +12,9 @@
  * reply that passes it, and until they are below it nothing more is answered
  * or read.
  *
+ * Replies that come later (handler.h) are sent when they are there, in any order
+ * (RFC 7766 section 6.2.1.1); while CONNECTION_OWED_MAX are owed nothing more is read.
+ *
  * Replies that are streams (dns/wire/stream.h) are sent one after the other in the
  * order of their questions, between them the answers to other questions.
  */
@@ -24,6 +27,8 @@ struct buffer { /* malloc'ed, NULL while empty */
 	size_t len, cap;
 };
 
+struct connection_ticket;
+
 struct connection {
 	int fd; /* non-blocking, owned */
 	union address peer, local;
@@ -33,6 +38,9 @@ struct connection {
 	bool blocked;           /* whole messages wait in `in` until `out` drains */
 	struct stream *streams; /* the first one is being sent */
 	bool waiting;           /* it has no message yet */
+	/* Replies that come later, which hold a pointer to the connection. */
+	struct connection_ticket *owed;
+	unsigned owed_count;
 };
 
 /* What all connections of a listener share on one thread. */
@@ -41,6 +49,8 @@ struct connection_io {
 	void *thread; /* the handler's */
 	const void *tag;
 	size_t max_unsent;
+	/* A reply that came later was put into `out`: turn the connection. */
+	void (*resume)(struct connection *connection);
 	struct stream_wake wake; /* whose call ends a connection's CONNECTION_WAKE */
 	size_t held;             /* bytes in the buffers of all connections */
 	size_t answered;         /* questions in the last turn */
@@ -49,6 +59,7 @@ struct connection_io {
 	uint8_t *in, *out; /* scratch, CONNECTION_IN_BYTES and CONNECTION_OUT_BYTES */
 };
 
+#define CONNECTION_OWED_MAX  128
 #define CONNECTION_IN_BYTES  16384
 #define CONNECTION_OUT_BYTES (65536 + 2 + 65535)
 

@@ -17,6 +17,13 @@
 
 struct sockaddr;
 
+/* A reply that is owed: what it takes to send it later. */
+struct net_ticket {
+	/* On the loop thread, once: sends and frees the ticket. Length 0: there is no reply.
+	 * Goes nowhere if the client has gone. */
+	void (*send)(struct net_ticket *ticket, const uint8_t *reply, size_t len);
+};
+
 enum net_proto { NET_UDP, NET_TCP };
 
 struct net_packet {
@@ -30,6 +37,10 @@ struct net_packet {
 	 * where a reply is one message. */
 	struct stream **stream;
 	const struct stream_wake *wake; /* the stream's, to copy; set where stream is */
+	/* The reply comes later; answer() returns 0 then. NULL: out of memory. carrier is
+	 * the transport's. NULL function: replies cannot come later. */
+	struct net_ticket *(*later)(const struct net_packet *packet);
+	void *carrier;
 };
 
 struct net_handler {

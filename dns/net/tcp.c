@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -134,6 +135,16 @@ static bool client_turn(struct client *client)
 		return true;
 	client_close(client);
 	return false;
+}
+
+static void client_resume(struct connection *connection)
+{
+	struct client *client =
+		(struct client *)(void *)((char *)connection - offsetof(struct client, connection));
+	struct tcp *tcp = client->tcp;
+
+	client_turn(client);
+	clients_shed(tcp);
 }
 
 static void on_client(uv_poll_t *poll, int status, int events)
@@ -361,6 +372,7 @@ int worker_add_tcp(struct worker *worker, struct tcp *tcp)
 	tcp->worker = worker;
 	tcp->io.handler = worker_handler(worker);
 	tcp->io.wake = (struct stream_wake){wake_send, tcp};
+	tcp->io.resume = client_resume;
 	worker_attach(worker, &tcp->service);
 	return 0;
 }

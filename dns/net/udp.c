@@ -64,6 +64,8 @@ struct udp {
 	const struct net_handler *handler;
 	const void *tag;
 	union address bound;
+	_Atomic uint64_t owed; /* tickets */
+	_Atomic uint64_t late; /* replies sent for tickets */
 	bool any; /* an any-address: packet information tells where a question came to */
 	atomic_bool stopping;
 	unsigned count;
@@ -77,7 +79,7 @@ static void count_add(_Atomic uint64_t *counter, uint64_t n)
 	atomic_store_explicit(counter, before + n, memory_order_relaxed);
 }
 
-/* --- one question --- */
+/* --- where a question came to --- */
 
 /* Where the question came to, from its control message, which is made ready to
  * be sent back with the reply.
@@ -127,6 +129,73 @@ static bool local_from_control(struct msghdr *msg, uint16_t port, union address 
 	return false;
 }
 
+/* --- a reply that comes later --- */
+
+struct udp_ticket {
+	struct net_ticket ticket;
+	struct udp *udp;
+	int fd;
+	socklen_t peer_len;
+	size_t control_len;
+	union address peer;
+	union control control;
+};
+
+static bool reply_unpin(struct msghdr *msg);
+
+static void ticket_send(struct net_ticket *base, const uint8_t *reply, size_t len)
+{
+	struct udp_ticket *ticket = (struct udp_ticket *)(void *)base;
+	struct iovec iov = {(void *)(uintptr_t)reply, len};
+	struct msghdr msg = {
+		.msg_name = &ticket->peer,
+		.msg_namelen = ticket->peer_len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = ticket->control_len ? &ticket->control : NULL,
+		.msg_controllen = ticket->control_len,
+	};
+	ssize_t sent = len ? -1 : 0;
+
+	while (sent < 0) {
+		sent = sendmsg(ticket->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && errno != EINTR && !reply_unpin(&msg))
+			break;
+	}
+	if (sent > 0)
+		atomic_fetch_add_explicit(&ticket->udp->late, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&ticket->udp->owed, 1, memory_order_release);
+	free(ticket);
+}
+
+/* carrier is the message as it was received, its control message ready for the reply. */
+struct udp_carrier {
+	struct udp_thread *thread;
+	const struct msghdr *msg;
+};
+
+static struct net_ticket *ticket_new(const struct net_packet *packet)
+{
+	const struct udp_carrier *carrier = packet->carrier;
+	const struct msghdr *msg = carrier->msg;
+	struct udp_ticket *ticket = malloc(sizeof *ticket);
+
+	if (!ticket)
+		return NULL;
+	ticket->ticket.send = ticket_send;
+	ticket->udp = carrier->thread->udp;
+	ticket->fd = carrier->thread->fd;
+	ticket->peer_len = msg->msg_namelen;
+	ticket->control_len = msg->msg_controllen;
+	memcpy(&ticket->peer, msg->msg_name, sizeof ticket->peer);
+	if (msg->msg_controllen)
+		memcpy(&ticket->control, msg->msg_control, sizeof ticket->control);
+	atomic_fetch_add_explicit(&ticket->udp->owed, 1, memory_order_relaxed);
+	return &ticket->ticket;
+}
+
+/* --- one question --- */
+
 /* The reply to slot i goes to out slot `to`; its length, 0 for none. */
 static size_t question_answer(struct udp_thread *thread, unsigned i, unsigned to)
 {
@@ -134,6 +203,7 @@ static size_t question_answer(struct udp_thread *thread, unsigned i, unsigned to
 	struct turn *turn = thread->turn;
 	struct msghdr *msg = &turn->in[i].msg_hdr;
 	union address peer, local;
+	struct udp_carrier carrier = {thread, msg};
 	struct net_packet packet = {
 		.data = turn->in_iov[i].iov_base,
 		.len = turn->in[i].msg_len,
@@ -141,6 +211,8 @@ static size_t question_answer(struct udp_thread *thread, unsigned i, unsigned to
 		.tag = udp->tag,
 		.peer = &turn->peer[i].sa,
 		.local = &udp->bound.sa,
+		.later = ticket_new,
+		.carrier = &carrier,
 	};
 
 	if (msg->msg_namelen == 0)
@@ -486,6 +558,8 @@ void udp_stats(const struct udp *udp, struct udp_stats *out)
 		sum.truncated_in += atomic_load_explicit(&from->truncated_in, memory_order_relaxed);
 		sum.dropped += atomic_load_explicit(&from->dropped, memory_order_relaxed);
 	}
+	sum.sent += atomic_load_explicit(&udp->late, memory_order_relaxed);
+	sum.owed = atomic_load_explicit(&udp->owed, memory_order_acquire);
 	*out = sum;
 }
 

@@ -12,15 +12,17 @@
  *
  * udp_open() makes all sockets (so that a failure to bind is known before any
  * thread runs); udp_run() starts the threads; udp_stop() wakes and joins them:
- * what lies in the socket queues is answered first.
+ * what lies in the socket queues is answered first. Replies that come later
+ * (net_ticket) go out by the same socket, from the loop thread.
  */
 
 #include "handler.h"
 
 struct udp;
 
-struct udp_stats { /* sums over the threads, counters only rise */
+struct udp_stats { /* sums over the threads, counters only rise; owed is a gauge */
 	uint64_t received, sent, send_failed, truncated_in;
+	uint64_t owed;    /* replies that are still to come; udp_free() only at 0 */
 	uint64_t dropped; /* from port 0, or asked at a group's address */
 };
 

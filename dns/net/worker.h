@@ -14,6 +14,7 @@
 
 #include "handler.h"
 
+#include <stdbool.h>
 #include <uv.h>
 
 struct worker;
@@ -27,9 +28,24 @@ struct worker_service {
 	struct worker_service *next;
 };
 
+/* Something to do on the loop thread, embedded. */
+struct worker_job {
+	/* Cancelled: the worker has stopped, and this is the thread that frees it. */
+	void (*run)(struct worker_job *job, bool cancelled);
+	struct worker_job *next;
+};
+
 /* handler outlives the worker. 0 or a negative errno, here and below. */
 int worker_open(const struct net_handler *handler, struct worker **out);
+/* Of one that runs too: then start() is called soon. Control loop's thread. */
 void worker_attach(struct worker *worker, struct worker_service *service);
+/* Stop a service while the others go on: afterwards its handles are closed, and the owner
+ * may free it. They must all have been closed in its stop() or the three turns after that.
+ * Control loop's thread, which waits for it; nothing where the worker has stopped. */
+void worker_detach(struct worker *worker, struct worker_service *service);
+/* Run the job on the loop thread, after those posted before. Any thread, until worker_stop()
+ * has returned. */
+void worker_post(struct worker *worker, struct worker_job *job);
 int worker_run(struct worker *worker);
 /* Of one that never ran too, and again. From any thread but the worker's own. */
 void worker_stop(struct worker *worker);

@@ -110,6 +110,7 @@ static enum plugin_verdict autopath_query(void *instance, struct txn *txn)
 	struct name own[PLUGIN_SEARCH_MAX];
 	const struct name *list;
 	struct message message;
+	enum plugin_verdict verdict;
 	bool failed = false;
 	unsigned count;
 
@@ -118,16 +119,19 @@ static enum plugin_verdict autopath_query(void *instance, struct txn *txn)
 	count = search_list(autopath, txn, own, &list);
 	if (!count || query->labels <= list[0].labels || !query_below(query, &list[0]))
 		return PLUGIN_NEXT;
-	if (ask_other(txn, query->asked, query->name_len, &message) != PLUGIN_DONE ||
-		message.rcode != RCODE_NXDOMAIN)
+	verdict = ask_other(txn, query->asked, query->name_len, &message);
+	if (verdict == PLUGIN_WAIT)
+		return verdict;
+	if (verdict != PLUGIN_DONE || message.rcode != RCODE_NXDOMAIN)
 		return PLUGIN_NEXT;
 	for (unsigned i = 1; i < count; i++) {
 		struct name candidate;
-		enum plugin_verdict verdict;
 
 		if (!candidate_make(query, &list[0], &list[i], &candidate))
 			continue;
 		verdict = ask_other(txn, candidate.wire, candidate.len, &message);
+		if (verdict == PLUGIN_WAIT)
+			return verdict;
 		failed |= is_failure(verdict, &message);
 		if (verdict != PLUGIN_DONE || !is_answer(&message))
 			continue;

@@ -66,6 +66,14 @@ static bool waited_long(const struct kubernetes *kubernetes)
 	return now_ms() - kubernetes->started_ms >= kubernetes->options.startup_timeout_ms;
 }
 
+/* The version, a TXT, has a TTL of its own; everything else has one of the two options'. */
+static uint32_t ttl_most(const struct kubernetes_options *options, uint16_t qtype)
+{
+	if (qtype == TYPE_TXT || qtype == TYPE_ANY)
+		return 0;
+	return options->ttl_s > options->negative_ttl_s ? options->ttl_s : options->negative_ttl_s;
+}
+
 static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 {
 	struct kubernetes *kubernetes = instance;
@@ -87,6 +95,7 @@ static enum plugin_verdict kubernetes_query(void *instance, struct txn *txn)
 		falls_through(kubernetes, txn->query) && waited_long(kubernetes))
 		return PLUGIN_NEXT;
 	txn->shuffled = true;
+	txn->ttl_most_s = ttl_most(&kubernetes->options, txn->query->qtype);
 	if (cluster_answer(kubernetes->cluster, &hit, thread_random(txn->thread), txn->reply,
 		    falls_through, kubernetes, &outside))
 		ask_outside(txn, &outside);

@@ -6,6 +6,7 @@
 #include "kubernetes_metrics.h"
 
 #include "dns/observe/metric.h"
+#include "labels.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -39,31 +40,6 @@ static void copy_make(uv_timer_t *timer)
 	pthread_mutex_lock(&metrics->lock);
 	metrics->copy = stats;
 	pthread_mutex_unlock(&metrics->lock);
-}
-
-/* "cluster.local.,in-addr.arpa."; with "#2" behind it where another `kubernetes` has the
- * same zones (in a block that listens elsewhere), for one set of labels is one value. */
-static char *zones_text(const struct kubernetes_options *options, const struct plugin_host *host)
-{
-	char *text = malloc(options->zone_count * (NAME_TEXT_MAX + 1) + 16), *key = NULL;
-	size_t len = 0;
-	unsigned *seen;
-
-	for (size_t i = 0; text && i < options->zone_count; i++) {
-		if (i)
-			text[len++] = ',';
-		name_to_text(options->zones[i].wire, text + len, NAME_TEXT_MAX);
-		len += strlen(text + len);
-	}
-	if (!text || asprintf(&key, "kubernetes metrics %.*s", (int)len, text) < 0) {
-		free(text);
-		return NULL;
-	}
-	seen = host->shared(host->ctx, key, sizeof *seen);
-	free(key);
-	if (seen && ++*seen > 1)
-		snprintf(text + len, 16, "#%u", *seen);
-	return text;
 }
 
 /* --- on the thread that looks --- */
@@ -150,7 +126,7 @@ int kubernetes_metrics_start(const struct plugin_host *host,
 	pthread_mutex_init(&metrics->lock, NULL);
 	metrics->cluster = cluster;
 	metrics->watch = watch;
-	metrics->zones = zones_text(options, host);
+	metrics->zones = labels_zones(host, "kubernetes", options->zones, options->zone_count);
 	if (metrics->zones)
 		rc = metrics_collect(host->metrics, collect, metrics);
 	if (rc == 0)

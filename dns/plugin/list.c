@@ -15,19 +15,22 @@ const struct plugin *const plugin_list[] = {
 	&plugin_loadbalance,
 	&plugin_autopath,
 	&plugin_acl,
+	&plugin_cache,
 	&plugin_transfer,
 	&plugin_hosts,
 	&plugin_k8s_external,
 	&plugin_kubernetes,
+	&plugin_loop,
+	&plugin_forward,
 	NULL,
 };
 
 const char *const plugin_absent[] = {"root", "metadata", "geoip", "cancel", "proxyproto", "quic",
 	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "debug",
 	"trace", "pprof", "shed", "dnstap", "local", "dns64", "any", "chaos", "tsig", "rewrite",
-	"cache", "header", "dnssec", "tls", "minimal", "template", "route53", "azure", "clouddns",
-	"file", "auto", "secondary", "etcd", "loop", "forward", "grpc", "erratic", "whoami", "on",
-	"sign", "view", "nomad", NULL};
+	"header", "dnssec", "tls", "minimal", "template", "route53", "azure", "clouddns", "file",
+	"auto", "secondary", "etcd", "grpc", "erratic", "whoami", "on", "sign", "view", "nomad",
+	NULL};
 
 int plugin_find(const char *directive)
 {

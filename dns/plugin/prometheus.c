@@ -17,12 +17,11 @@
 #include "dns/net/http.h"
 #include "dns/observe/metric.h"
 #include "dns/wire/type.h"
+#include "labels.h"
 #include "list.h"
 #include "option.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,6 @@
 
 #define PROMETHEUS_HOST "localhost" /* as in CoreDNS: others have to be let in */
 #define PROMETHEUS_PORT 9153
-#define SERVER_TEXT_MAX (INET6_ADDRSTRLEN + sizeof "dns://[]:65535")
 #define DROPPED         "dropped"
 /* The rcodes that have a name are below; whatever is above is one. */
 #define RCODES 25
@@ -50,8 +48,7 @@ struct prometheus {
 	struct corefile_token at;
 	struct part *parts;
 	size_t part_count;
-	struct listen_address *listens; /* one at least */
-	size_t listen_count;
+	struct servers servers;
 	struct row *rows;
 	const char **plugins; /* who may answer; the first one is nobody */
 	size_t plugin_count;
@@ -156,7 +153,7 @@ static void prometheus_free(void *instance)
 	if (!prometheus)
 		return;
 	free(prometheus->parts);
-	free(prometheus->listens);
+	servers_free(&prometheus->servers);
 	free(prometheus->rows);
 	free(prometheus->plugins);
 	free(prometheus);
@@ -172,47 +169,12 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static bool address_is(const struct sockaddr *asked, const struct sockaddr_storage *bound)
-{
-	if (asked->sa_family != bound->ss_family)
-		return false;
-	if (asked->sa_family == AF_INET)
-		return ((const struct sockaddr_in *)(const void *)asked)->sin_addr.s_addr ==
-		       ((const struct sockaddr_in *)bound)->sin_addr.s_addr;
-	return memcmp(&((const struct sockaddr_in6 *)(const void *)asked)->sin6_addr,
-		       &((const struct sockaddr_in6 *)bound)->sin6_addr, 16) == 0;
-}
-
-static bool address_is_any(const struct sockaddr_storage *bound)
-{
-	if (bound->ss_family == AF_INET)
-		return ((const struct sockaddr_in *)bound)->sin_addr.s_addr == INADDR_ANY;
-	return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)bound)->sin6_addr);
-}
-
-/* Which of the block's addresses was asked: the one itself, or else one that stands for
- * all. */
-static size_t server_of(const struct prometheus *prometheus, const struct sockaddr *local)
-{
-	size_t any = 0;
-
-	if (prometheus->listen_count == 1)
-		return 0;
-	for (size_t i = 0; i < prometheus->listen_count; i++) {
-		if (address_is(local, &prometheus->listens[i].address))
-			return i;
-		if (address_is_any(&prometheus->listens[i].address))
-			any = i;
-	}
-	return any;
-}
-
 static const struct row *row_of(
 	const struct prometheus *prometheus, const struct txn *txn, bool dropped)
 {
 	const struct part *part = &prometheus->parts[txn->block - prometheus->parts[0].block];
 	const size_t zones = txn->block->zone_count;
-	const size_t server = server_of(prometheus, txn->local);
+	const size_t server = servers_at(&prometheus->servers, txn->local);
 
 	return &prometheus
 			->rows[part->first + server * (zones + 1) + (dropped ? zones : txn->zone)];
@@ -271,22 +233,6 @@ static void prometheus_refused(void *instance, struct txn *txn)
 
 /* --- start --- */
 
-/* "dns://:53", "dns://127.0.0.1:53", "dns://[::1]:53" */
-static void server_text(
-	const struct sockaddr_storage *address, uint16_t port, char text[SERVER_TEXT_MAX])
-{
-	char host[INET6_ADDRSTRLEN] = "";
-
-	if (address->ss_family == AF_INET)
-		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, host,
-			sizeof host);
-	else if (address->ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, host,
-			sizeof host);
-	snprintf(text, SERVER_TEXT_MAX, strchr(host, ':') ? "dns://[%s]:%u" : "dns://%s:%u", host,
-		(unsigned)port);
-}
-
 static int row_add(struct metrics *metrics, const char *server, const char *zone,
 	const struct metric_axis *rcode_and_plugin, struct row *row)
 {
@@ -327,8 +273,8 @@ static int part_add(struct prometheus *prometheus, struct metrics *metrics, stru
 	char server[SERVER_TEXT_MAX];
 	int rc = 0;
 
-	for (size_t i = 0; i < prometheus->listen_count && rc == 0; i++) {
-		server_text(&prometheus->listens[i].address, block->port, server);
+	for (size_t i = 0; i < prometheus->servers.count && rc == 0; i++) {
+		servers_text(&prometheus->servers, i, block->port, server);
 		for (size_t z = 0; z < block->zone_count && rc == 0; z++)
 			rc = row_add(metrics, server, block->zone_texts[z], of_zone, row++);
 		if (rc == 0)
@@ -355,45 +301,6 @@ static int axes_make(struct prometheus *prometheus, const struct block *block)
 	return 0;
 }
 
-/* `bind` may name an address twice. */
-static void listens_once(struct prometheus *prometheus)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < prometheus->listen_count; i++) {
-		const struct listen_address *at = &prometheus->listens[i];
-		size_t same = 0;
-
-		while (same < kept && !address_is((const struct sockaddr *)&at->address,
-					      &prometheus->listens[same].address))
-			same++;
-		if (same == kept)
-			prometheus->listens[kept++] = *at;
-	}
-	prometheus->listen_count = kept;
-}
-
-/* Where the block listens, as config.c asks it. */
-static int listens_make(
-	struct prometheus *prometheus, const struct block *block, char err[COREFILE_ERROR_MAX])
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < block->plugin_count && rc == 0; i++) {
-		const struct block_plugin *at = &block->plugins[i];
-
-		if (at->plugin->listen)
-			rc = at->plugin->listen(
-				at->instance, &prometheus->listens, &prometheus->listen_count, err);
-	}
-	listens_once(prometheus);
-	if (rc < 0 || prometheus->listen_count)
-		return rc;
-	prometheus->listens = calloc(1, sizeof *prometheus->listens);
-	prometheus->listen_count = 1;
-	return prometheus->listens ? 0 : -ENOMEM;
-}
-
 static int rows_make(
 	struct prometheus *prometheus, const struct block *block, struct metrics *metrics)
 {
@@ -406,7 +313,7 @@ static int rows_make(
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		prometheus->parts[i] = (struct part){&block[i], rows};
-		rows += prometheus->listen_count * (block[i].zone_count + 1);
+		rows += prometheus->servers.count * (block[i].zone_count + 1);
 	}
 	prometheus->part_count = count;
 	prometheus->rows = calloc(rows, sizeof *prometheus->rows);
@@ -428,15 +335,15 @@ static void collect_plugins(void *user, struct metric_page *page)
 		const struct block *block = prometheus->parts[p].block;
 		const size_t zones = block->zone_count, plugins = block->plugin_count;
 
-		for (size_t i = 0; i < prometheus->listen_count * zones * plugins; i++) {
+		for (size_t i = 0; i < prometheus->servers.count * zones * plugins; i++) {
 			const struct plugin *plugin = block->plugins[i % plugins].plugin;
 			const char *labels[] = {
 				server, block->zone_texts[i / plugins % zones], "", plugin->name};
 
-			if (!plugin->query && !plugin->done)
+			if (!plugin->query && !plugin->rewrite && !plugin->done)
 				continue;
-			server_text(&prometheus->listens[i / plugins / zones].address, block->port,
-				server);
+			servers_text(
+				&prometheus->servers, i / plugins / zones, block->port, server);
 			metric_put(page, METRIC_PLUGIN_ENABLED, labels, 1);
 		}
 	}
@@ -479,7 +386,7 @@ static int prometheus_start(void *instance, const struct plugin_host *host,
 	const struct block *block, char err[COREFILE_ERROR_MAX])
 {
 	struct prometheus *prometheus = instance;
-	int rc = listens_make(prometheus, block, err);
+	int rc = servers_read(block, &prometheus->servers, err);
 
 	if (rc < 0 && err[0])
 		return rc;

@@ -219,8 +219,7 @@ static void queue_take(struct copies *copies, const struct transfer_origin *orig
 	struct sender *at;
 
 	pthread_mutex_lock(&copies->lock);
-	TAILQ_FOREACH(at, &copies->queue, link)
-	{
+	TAILQ_FOREACH (at, &copies->queue, link) {
 		if (origin_same(&at->origin, origin))
 			at->state = SENDER_TAKEN;
 	}
@@ -239,8 +238,7 @@ static bool queue_serve_one(struct copies *copies, const struct transfer_origin 
 	struct sender *at;
 
 	pthread_mutex_lock(&copies->lock);
-	TAILQ_FOREACH(at, &copies->queue, link)
-	{
+	TAILQ_FOREACH (at, &copies->queue, link) {
 		if (at->state == state && origin_same(&at->origin, origin))
 			break;
 	}

@@ -48,6 +48,7 @@ static bool inner_begin(
 	out->outside = NULL;
 	out->error = NULL;
 	out->shuffled = false;
+	out->ttl_most_s = 0;
 	out->block = zone_table_find(txn->table, &inner->query, &out->zone);
 	reply_begin(&inner->reply, &inner->query, inner->buf, UINT16_MAX);
 	return out->block != NULL;
@@ -156,8 +157,8 @@ static void reply_join(struct txn *txn, const struct reply *from)
 		servfail(txn, "a record that cannot be copied");
 }
 
-/* One target; true: the reply leads on to another. */
-static bool follow_one(struct txn *txn)
+/* One target. PLUGIN_NEXT: the reply leads on to another; PLUGIN_DONE: it does not. */
+static enum plugin_verdict follow_one(struct txn *txn)
 {
 	const struct name target = *txn->outside;
 	struct txn inner;
@@ -166,35 +167,40 @@ static bool follow_one(struct txn *txn)
 	txn->outside = NULL;
 	if (links_count(txn->reply, target.wire, &loop) > ASK_LINKS_MAX || loop) {
 		servfail(txn, loop ? "aliases lead in a circle" : "too many aliases");
-		return false;
+		return PLUGIN_DONE;
 	}
 	if (!inner_begin(txn, target.wire, target.len, &inner))
-		return false;
+		return PLUGIN_DONE;
 	switch (plugins_run(&inner)) {
 	case PLUGIN_NEXT:
-		return false;
+		return PLUGIN_DONE;
+	case PLUGIN_WAIT:
+		return PLUGIN_WAIT;
 	case PLUGIN_DROP:
 		servfail(txn, "no answer for an alias's target");
-		return false;
+		return PLUGIN_DONE;
 	case PLUGIN_DONE:
 		break;
 	}
 	reply_join(txn, inner.reply);
 	txn->shuffled = txn->shuffled && inner.shuffled;
+	if (!inner.ttl_most_s || inner.ttl_most_s > txn->ttl_most_s)
+		txn->ttl_most_s = txn->ttl_most_s ? inner.ttl_most_s : 0;
 	if (inner.error ||
 		(txn->reply->rcode != RCODE_NOERROR && txn->reply->rcode != RCODE_NXDOMAIN))
 		servfail(txn, inner.error ? inner.error : "an alias's target was refused");
 	txn->outside = inner.outside;
-	return txn->outside && !txn->reply->full;
+	return txn->outside && !txn->reply->full ? PLUGIN_NEXT : PLUGIN_DONE;
 }
 
 enum plugin_verdict ask_chain(struct txn *txn)
 {
-	const enum plugin_verdict verdict = plugins_run(txn);
+	enum plugin_verdict verdict = plugins_run(txn);
 
-	if (verdict == PLUGIN_DONE && txn->outside) {
-		while (follow_one(txn))
-			continue;
-	}
+	if (verdict != PLUGIN_DONE || !txn->outside)
+		return verdict;
+	do
+		verdict = follow_one(txn);
+	while (verdict == PLUGIN_NEXT);
 	return verdict;
 }

@@ -19,16 +19,19 @@
 #include "dns/corefile/corefile.h"
 #include "dns/wire/name.h"
 #include "txn.h"
+#include "wait.h"
 
 #include <sys/socket.h>
 
 struct metrics;
 struct uv_loop_s;
+struct worker;
 
 enum plugin_verdict {
 	PLUGIN_NEXT, /* not mine, ask the next one */
 	PLUGIN_DONE, /* the reply is written */
-	PLUGIN_DROP  /* no reply at all */
+	PLUGIN_DROP, /* no reply at all */
+	PLUGIN_WAIT  /* of wait_for(): asked again when more is known (wait.h) */
 };
 
 /* Where a directive stands. Lives during setup only, but for the zones. */
@@ -54,6 +57,7 @@ struct http_reply;
 struct plugin_host {
 	void *ctx;
 	struct uv_loop_s *loop; /* the control loop */
+	struct worker *worker;  /* the loop thread, on which waits begin; NULL: there is none */
 	const char *version;    /* "0.1.0" */
 	/* Serve path on host:port ("" = all addresses). Several plugins may share an
 	 * address. 0; 1 if that path is already served there (the first one stays);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* packet -> query_parse -> class IN? -> block by longest zone -> its plugins in
  * order until one answers -> the alias in it followed (ask.h) -> the plugins'
- * rewrite hooks, last first -> reply_end -> the plugins' done hooks, last first.
+ * rewrite hooks, last first -> reply_end -> the plugins' done hooks, last first. A
+ * chain that waits ends before the hooks, and is run again as a whole.
  *
  * What goes wrong: bytes that are no question get the rcode that query_parse
  * names; no block, REFUSED (RFC 1034 section 4.3.1: we are not authoritative and
@@ -97,19 +98,23 @@ size_t respond(struct thread *thread, const struct zone_table *table,
 		.local = packet->local,
 		.tcp = packet->tcp,
 		.wake = packet->stream ? packet->wake : NULL,
+		.wait = packet->wait,
+		.memo = packet->memo,
+		.start_ns = packet->start_ns,
 		.table = table,
 	};
 	if (query.qclass == CLASS_IN)
 		txn.block = zone_table_find(table, &query, &txn.zone);
 	if (!txn.block)
 		return respond_refused(&txn, out);
-	if (txn.block->wants_time)
+	if (txn.block->wants_time && !txn.start_ns)
 		txn.start_ns = now_ns();
 	reply_begin(&reply, &query, out, reply_limit(&query, packet->tcp));
 	switch (ask_chain(&txn)) {
 	case PLUGIN_DONE:
 		break;
 	case PLUGIN_DROP:
+	case PLUGIN_WAIT:
 		return 0;
 	case PLUGIN_NEXT:
 		reply_reset(&reply);

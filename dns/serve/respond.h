@@ -16,10 +16,14 @@ struct respond_packet {
 	bool tcp;
 	struct stream **stream;         /* where a stream goes; NULL: there can be none */
 	const struct stream_wake *wake; /* set where stream is */
+	/* Where a wait is described, its begin NULL before; NULL: nothing may wait. */
+	struct wait *wait;
+	const struct memo *memo; /* of earlier runs; NULL: this is the first */
+	uint64_t start_ns;       /* of the first run, if it took the time; else 0 */
 };
 
-/* Write the reply to out (65535 bytes); its length, 0: no reply, or a stream of
- * them in *packet->stream. REFUSED where
+/* Write the reply to out (65535 bytes); its length, 0: no reply, a stream of
+ * them in *packet->stream, or a wait in *packet->wait. REFUSED where
  * no block matches and for classes other than IN, SERVFAIL where no plugin of
  * the block answers. */
 size_t respond(struct thread *thread, const struct zone_table *table,

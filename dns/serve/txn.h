@@ -12,6 +12,8 @@
 struct sockaddr;
 struct block;
 struct name;
+struct memo;
+struct wait;
 struct zone_table;
 
 /* What a thread keeps from one query to the next. One per answering or loop
@@ -33,6 +35,8 @@ struct txn {
 	/* The reply ends in an alias to this name, which whoever made it does not know
 	 * (ask_outside() of ask.h). */
 	const struct name *outside;
+	struct wait *wait;       /* filled with PLUGIN_WAIT; NULL: nothing can wait */
+	const struct memo *memo; /* what was waited for; NULL: nothing yet */
 	unsigned depth; /* 0: the client's question; else one that the server asks itself */
 	const struct zone_table *table; /* of the blocks that the client could have asked */
 	const struct block *block;
@@ -44,6 +48,9 @@ struct txn {
 	const char *error;
 	/* The addresses in the reply are in random order, each RRset's; who writes it says so. */
 	bool shuffled;
+	/* No record of the reply has a TTL above this; 0: not known. Who writes the reply may say
+	 * so, and saves `cache` a look at the records. */
+	uint32_t ttl_most_s;
 	const char *answered_by; /* the plugin that wrote the reply; NULL: none */
 };
 

@@ -9,6 +9,11 @@
 
 struct zone_table;
 
+/* The table that a listener answers by now: exchanged by a reload, read inside an epoch. */
+struct zone_slot {
+	_Atomic(const struct zone_table *) table;
+};
+
 /* blocks and their zones outlive the table. 0, -EEXIST (a zone that two blocks
  * claim: *clash is its text) or -ENOMEM. */
 int zone_table_new(const struct block *const *blocks, size_t count, struct zone_table **out,

@@ -56,7 +56,15 @@ void reply_lower_limit(struct reply *reply, uint16_t size);
 
 /* Say in the OPT why the reply is what it is (RFC 8914). Nothing where the client sent no
  * EDNS, where there is no room left, or where one was given already. */
-enum dns_ede { EDE_BLOCKED = 15, EDE_FILTERED = 17 };
+enum dns_ede {
+	EDE_OTHER = 0, /* not sent: 0 stands for none */
+	EDE_STALE_ANSWER = 3,
+	EDE_CACHED_ERROR = 13,
+	EDE_BLOCKED = 15,
+	EDE_FILTERED = 17,
+	EDE_NO_REACHABLE_AUTHORITY = 22,
+	EDE_NETWORK_ERROR = 23
+};
 void reply_explain(struct reply *reply, enum dns_ede code);
 
 /* Forget all records (not flags, rcode or extended error): for a plugin that starts again. */

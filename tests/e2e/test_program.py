@@ -407,6 +407,29 @@ def who_may_ask():
         check("timed out" in out or "no servers could be reached" in out, out)
 
 
+def ttls_are_capped():
+    """cache: nothing in its zones lives longer than its maximum, and nothing is raised."""
+    port = free_port()
+    text = (".:%d {\nbind 127.0.0.1\ncache 20 cluster.local example.org {\ndenial 9984 4\n}\n"
+            "hosts {\n192.0.2.1 www.example.org\n192.0.2.2 www.example.net\nfallthrough\n}\n"
+            "kubernetes cluster.local {\nmanifests DIR/services.yaml\nttl 60\n}\n}\n" % port)
+    with Program(text) as program:
+        program.file("services.yaml", SERVICE % ("web", "10.96.0.1") +
+                     "---\napiVersion: v1\nkind: Service\nmetadata: {name: out, namespace: shop}\n"
+                     "spec: {type: ExternalName, externalName: www.example.net}\n")
+        program.start().says("services: the first list is complete")
+
+        def ttls(*words):
+            lines = [line.split() for line in dig(port, "+noall", "+answer", "+authority", *words).splitlines()]
+            return [int(line[1]) for line in lines if line and line[0] != ";;"]
+        check_equal(ttls("web.shop.svc.cluster.local"), [20], "a Service")
+        check_equal(ttls("no.shop.svc.cluster.local"), [4], "a denial")
+        check_equal(ttls("dns-version.cluster.local", "TXT"), [20], "the version")
+        check_equal(ttls("out.shop.svc.cluster.local"), [20, 20], "an alias and what it leads to")
+        check_equal(ttls("www.example.org"), [20], "a name of hosts")
+        check_equal(ttls("www.example.net"), [3600], "a name in no zone of the cache")
+
+
 def order_of_addresses():
     """loadbalance: a network that goes first, then weights, with a change while it runs."""
     port, other = free_port(), free_port()
@@ -609,7 +632,7 @@ def main():
                  directive_not_there_yet, port_in_use, no_permission, address_of_another_host, api_server_refuses,
                  wrong_ca, kubeconfig_without_that_context, outside_of_a_cluster, both_families_and_both_transports,
                  rcodes_in_and_out_of_blocks, large_answers, largest_reply_over_udp, who_may_ask,
-                 order_of_addresses, search_lists_and_other_blocks, names_outside, hosts_file_is_followed,
+                 ttls_are_capped, order_of_addresses, search_lists_and_other_blocks, names_outside, hosts_file_is_followed,
                  metrics_add_up, manifests_are_followed):
         cases.run(case.__name__.replace("_", " "), case)
     cases.finish()

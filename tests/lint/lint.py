@@ -369,7 +369,7 @@ def rule_metrics(tree):
 def rule_headers(tree):
     """Every header compiles alone and has a guard."""
     flags = subprocess.run(["pkg-config", "--cflags", "libuv", "libcurl", "libcjson", "ldns", "yaml-0.1", "liburcu-qsbr",
-                            "libmicrohttpd", "libpcre2-8"], stdout=subprocess.PIPE, text=True).stdout.split()
+                            "libmicrohttpd", "openssl", "libpcre2-8"], stdout=subprocess.PIPE, text=True).stdout.split()
     for f in tree.ours(".h"):
         if not re.search(r"^#ifndef \w+_H\n#define \w+_H$", tree.text(f), re.M):
             yield "%s: has no include guard" % f

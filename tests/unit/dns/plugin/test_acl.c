@@ -31,6 +31,8 @@ static char verdict_of(struct site *site)
 		return DROP;
 	case PLUGIN_DONE:
 		break;
+	case PLUGIN_WAIT:
+		fail_msg("acl waits");
 	}
 	assert_int_equal(q.reply.len, q.reply.body);
 	return q.reply.rcode == RCODE_REFUSED ? BLOCK : FILTER;

@@ -86,6 +86,8 @@ static int setup_plugin(struct world *world, const char *body, char *err)
 	return plugin_kubernetes.setup(&site, &world->instance, err);
 }
 
+static uint32_t ttl_most_s; /* as the last question's answer said */
+
 static enum plugin_verdict ask(
 	struct world *world, const char *text, uint16_t type, struct reply *reply)
 {
@@ -104,6 +106,7 @@ static enum plugin_verdict ask(
 	reply_begin(reply, &query, out, 512);
 	epoch_online();
 	verdict = plugin_kubernetes.query(world->instance, &txn);
+	ttl_most_s = txn.ttl_most_s;
 	epoch_offline();
 	return verdict;
 }
@@ -191,6 +194,21 @@ static void expect_rcode(struct world *world, const char *name, uint16_t type, u
 	assert_int_equal(ask(world, name, type, &reply), PLUGIN_DONE);
 	assert_int_equal(reply.rcode, rcode);
 	assert_int_equal(reply.count[REPLY_ANSWER], rcode == RCODE_NOERROR);
+}
+
+/* Nothing in a reply lives longer than it says; where that is another TTL, it does not say. */
+static void test_the_most_that_a_ttl_can_be(void **state)
+{
+	struct world *world = *state;
+
+	start(world, "ttl 20\nnegative_ttl 4");
+	expect_rcode(world, "web.shop.svc.cluster.local", TYPE_A, RCODE_NOERROR);
+	assert_int_equal(ttl_most_s, 20);
+	expect_rcode(world, "no.shop.svc.cluster.local", TYPE_A, RCODE_NXDOMAIN);
+	assert_int_equal(ttl_most_s, 20);
+	expect_rcode(world, "dns-version.cluster.local", TYPE_TXT, RCODE_NOERROR);
+	assert_int_equal(ttl_most_s, 0);
+	stop(world);
 }
 
 /* Pods are watched where they are verified; ready then waits for them too. */
@@ -323,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_reverse_names_before_the_lists, world_setup, world_teardown),
 		CASE(test_life),
+		CASE(test_the_most_that_a_ttl_can_be),
 		CASE(test_pods_verified),
 		CASE(test_pods_insecure),
 		CASE(test_pods_disabled),

@@ -87,6 +87,7 @@ static unsigned asked;
 
 /* What who knows an alias, and who knows addresses, says of its order. */
 static bool alias_shuffled, addresses_shuffled;
+static uint32_t alias_ttl_most_s, addresses_ttl_most_s;
 
 static enum plugin_verdict table_query(void *instance, struct txn *txn)
 {
@@ -104,6 +105,7 @@ static enum plugin_verdict table_query(void *instance, struct txn *txn)
 		txn->reply->rcode = (uint16_t)row->rcode;
 		txn->error = row->error;
 		txn->shuffled = row->target ? alias_shuffled : addresses_shuffled;
+		txn->ttl_most_s = row->target ? alias_ttl_most_s : addresses_ttl_most_s;
 		if (row->rcode == RCODE_NXDOMAIN)
 			put_soa(txn);
 		if (row->target)
@@ -121,12 +123,14 @@ static enum plugin_verdict table_query(void *instance, struct txn *txn)
 
 static const char *seen_error;
 static bool seen_shuffled;
+static uint32_t seen_ttl_most_s;
 
 static void table_done(void *instance, struct txn *txn)
 {
 	(void)instance;
 	seen_error = txn->error;
 	seen_shuffled = txn->shuffled;
+	seen_ttl_most_s = txn->ttl_most_s;
 }
 
 static const struct plugin plugin_table = {
@@ -313,6 +317,24 @@ static void test_shuffled(void **state)
 	alias_shuffled = addresses_shuffled = false;
 }
 
+/* The most that a reply's TTLs can be is known if it is of all that it was made of. */
+static void test_ttl_most(void **state)
+{
+	static const struct {
+		uint32_t alias_s, addresses_s, seen_s;
+	} known[] = {{0, 0, 0}, {0, 5, 0}, {5, 0, 0}, {5, 30, 30}, {30, 5, 30}};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		alias_ttl_most_s = known[i].alias_s;
+		addresses_ttl_most_s = known[i].addresses_s;
+		answer(*state, "web.alias.test", TYPE_A, false);
+		assert_int_equal(seen_ttl_most_s, known[i].seen_s);
+		answer(*state, "web.test", TYPE_A, false);
+		assert_int_equal(seen_ttl_most_s, known[i].addresses_s);
+	}
+	alias_ttl_most_s = addresses_ttl_most_s = 0;
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -326,6 +348,7 @@ int main(void)
 		CASE(test_number_of_links),
 		CASE(test_more_than_fits),
 		CASE(test_shuffled),
+		CASE(test_ttl_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BINNACLE_DNS_PLUGIN_LABELS_H
+#define BINNACLE_DNS_PLUGIN_LABELS_H
+
+/* Texts of labels that metrics of several plugins have: `server`, where a block listens, and
+ * `zones`. Made on the control loop while plugins start; servers_at() is for any thread. */
+
+#include "dns/serve/plugin.h"
+
+#include <netinet/in.h>
+
+#define SERVER_TEXT_MAX (INET6_ADDRSTRLEN + sizeof "dns://[]:65535")
+
+/* The addresses of a block, each once; zero-initialised. */
+struct servers {
+	struct listen_address *listens; /* one at least */
+	size_t count;
+};
+
+/* Where the block listens, as config.c asks it. 0, or negative with a message in err where
+ * a plugin gave one. servers_free() in either case. */
+int servers_read(const struct block *block, struct servers *servers, char err[COREFILE_ERROR_MAX]);
+void servers_free(struct servers *servers);
+
+/* Which of them was asked: the one itself, or else one that stands for all. */
+size_t servers_at(const struct servers *servers, const struct sockaddr *local);
+
+/* "dns://:53", "dns://127.0.0.1:53", "dns://[::1]:53" */
+void servers_text(
+	const struct servers *servers, size_t at, uint16_t port, char text[SERVER_TEXT_MAX]);
+
+/* "cluster.local.,in-addr.arpa.", malloc'ed; with "#2" behind it where it was asked for before
+ * with the same key and zones, for one set of labels is one value. NULL: out of memory. */
+char *labels_zones(const struct plugin_host *host, const char *key, const struct name *zones,
+	size_t zone_count);
+
+#endif
