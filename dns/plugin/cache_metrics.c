@@ -16,7 +16,9 @@ struct cache_row {
 };
 
 struct cache_metrics {
-	uint16_t *ports; /* the block's; another configuration may lay the block out anew */
+	struct metrics *metrics; /* where the collector is */
+	struct twin twin;
+	uint16_t *ports;
 	size_t port_count;
 	struct servers servers;
 	char *zones;
@@ -45,17 +47,14 @@ void cache_metrics_count(
 	const struct cache_metrics *metrics, const struct txn *txn, enum cache_count count)
 {
 	_Atomic uint64_t *counters = metrics ? thread_counters(txn->thread) : NULL;
-	size_t port = 0;
+	size_t port = 0, row;
 
 	if (!counters)
 		return;
 	while (port + 1 < metrics->port_count && metrics->ports[port] != txn->block->port)
 		port++;
-	metric_count(counters,
-		metrics->rows[port * metrics->servers.count +
-			       servers_at(&metrics->servers, txn->local)]
-			.slots[count],
-		1);
+	row = port * metrics->servers.count + servers_at(&metrics->servers, txn->local);
+	metric_count(counters, metrics->rows[row].slots[count], 1);
 }
 
 static int row_add(const struct cache_metrics *metrics, struct metrics *to, const char *server,
@@ -75,40 +74,30 @@ static int row_add(const struct cache_metrics *metrics, struct metrics *to, cons
 
 static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 {
-	const size_t ports = metrics->port_count, servers = metrics->servers.count;
+	const size_t servers = metrics->servers.count, count = metrics->port_count * servers;
 	char server[SERVER_TEXT_MAX];
 	int rc = 0;
 
-	metrics->rows = calloc(ports * servers, sizeof *metrics->rows);
+	metrics->rows = calloc(count, sizeof *metrics->rows);
 	if (!metrics->rows)
 		return -ENOMEM;
-	for (size_t i = 0; i < ports * servers && rc == 0; i++) {
+	for (size_t i = 0; i < count && rc == 0; i++) {
 		servers_text(&metrics->servers, i % servers, metrics->ports[i / servers], server);
 		rc = row_add(metrics, to, server, &metrics->rows[i]);
 	}
 	return rc;
 }
 
-static int ports_read(struct cache_metrics *metrics, const struct block *block)
-{
-	metrics->port_count = block->siblings + 1;
-	metrics->ports = calloc(metrics->port_count, sizeof *metrics->ports);
-	if (!metrics->ports)
-		return -ENOMEM;
-	for (size_t i = 0; i < metrics->port_count; i++)
-		metrics->ports[i] = block[i].port;
-	return 0;
-}
-
 static void collect(void *user, struct metric_page *page)
 {
 	const struct cache_metrics *metrics = user;
+	char *made;
+	const char *zones = twin_text(&metrics->twin, &made);
 	struct forwarded_stats stats;
 
 	forwarded_stats(metrics->table, &stats);
 	for (unsigned i = 0; i < 2; i++) {
-		const char *const labels[] = {
-			metrics->server, i ? denial : success, metrics->zones, view};
+		const char *const labels[] = {metrics->server, i ? denial : success, zones, view};
 
 		metric_put(page, METRIC_CACHE_ENTRIES, labels,
 			(double)(i ? stats.denial_entries : stats.success_entries));
@@ -117,6 +106,17 @@ static void collect(void *user, struct metric_page *page)
 		metric_put(page, METRIC_CACHE_BYTES, labels,
 			(double)(i ? stats.denial_bytes : stats.success_bytes));
 	}
+	free(made);
+}
+
+/* A block and its siblings, which may go before the cache does. */
+static int ports_make(struct cache_metrics *metrics, const struct block *first)
+{
+	metrics->port_count = first->siblings + 1;
+	metrics->ports = calloc(metrics->port_count, sizeof *metrics->ports);
+	for (size_t i = 0; metrics->ports && i < metrics->port_count; i++)
+		metrics->ports[i] = first[i].port;
+	return metrics->ports ? 0 : -ENOMEM;
 }
 
 int cache_metrics_start(const struct plugin_host *host, const struct block *block,
@@ -129,14 +129,17 @@ int cache_metrics_start(const struct plugin_host *host, const struct block *bloc
 	if (!metrics)
 		return -ENOMEM;
 	metrics->table = table;
-	rc = ports_read(metrics, block);
+	metrics->metrics = host->metrics;
+	rc = servers_read(block, &metrics->servers, err);
 	if (rc == 0)
-		rc = servers_read(block, &metrics->servers, err);
+		rc = ports_make(metrics, block);
 	if (rc < 0)
 		goto fail;
 	servers_text(&metrics->servers, 0, block->port, metrics->server);
-	metrics->zones = labels_zones(host, metrics->server, zones->zones, zones->count);
+	metrics->zones = labels_zones(zones->zones, zones->count);
 	rc = metrics->zones ? rows_make(metrics, host->metrics) : -ENOMEM;
+	if (rc == 0)
+		rc = twin_join(&metrics->twin, host, metrics->server, metrics->zones);
 	if (rc == 0)
 		rc = metrics_collect(host->metrics, collect, metrics);
 	if (rc < 0)
@@ -148,13 +151,22 @@ fail:
 	return rc;
 }
 
+void cache_metrics_stop(struct cache_metrics *metrics)
+{
+	if (!metrics || !metrics->twin.among)
+		return;
+	metrics_forget(metrics->metrics, metrics);
+	twin_leave(&metrics->twin);
+}
+
 void cache_metrics_free(struct cache_metrics *metrics)
 {
 	if (!metrics)
 		return;
+	cache_metrics_stop(metrics);
 	servers_free(&metrics->servers);
-	free(metrics->ports);
 	free(metrics->zones);
 	free(metrics->rows);
+	free(metrics->ports);
 	free(metrics);
 }

@@ -67,6 +67,7 @@ void lookup_answered(struct lookup *lookup, struct forwarded_answer *answer)
 	if (outcome) {
 		outcome_answer(
 			outcome, &lookup->line->options, answer, answer_store(lookup, answer));
+		outcome_prefer(lookup, outcome);
 	} else {
 		forwarded_answer_unref(answer);
 	}

@@ -89,6 +89,8 @@ void outcome_stale(
 /* An answer (taken) that may be what `next` waits for. */
 void outcome_answer(struct outcome *outcome, const struct forward_options *options,
 	struct forwarded_answer *answer, uint32_t ttl_s);
+/* `serve_stale_policy prefer_positive`: an old answer rather than a denial. */
+void outcome_prefer(const struct lookup *lookup, struct outcome *outcome);
 /* Takes the reference; NULL: out of memory. */
 void waiters_tell(struct waiter *waiters, struct outcome *outcome);
 static inline bool rcode_in(uint32_t set, unsigned rcode)

@@ -53,6 +53,18 @@ void waiters_tell(struct waiter *waiters, struct outcome *outcome)
 		outcome_release(&outcome->finding);
 }
 
+void outcome_prefer(const struct lookup *lookup, struct outcome *outcome)
+{
+	const struct cache *cache = cache_of(lookup->line->forward, &lookup->wait);
+
+	if (!cache || !cache_policy(cache)->prefer_positive || !lookup->stale ||
+		forwarded_answer_kind(lookup->stale) != FORWARDED_POSITIVE ||
+		forwarded_answer_kind(outcome->answer) == FORWARDED_POSITIVE)
+		return;
+	forwarded_answer_unref(outcome->answer);
+	outcome_stale(cache, outcome, lookup->stale);
+}
+
 /* ---- the cache ---- */
 
 struct forwarded_question question_of(const struct wait *wait)

@@ -189,7 +189,7 @@ static void test_weighted(void **state)
 	assert_string_equal(order(3, false, RCODE_NXDOMAIN), "123");
 }
 
-static void wait_for(const char *text)
+static void wait_until_told(const char *text)
 {
 	const uint64_t until = uv_hrtime() + 20000000000u;
 
@@ -215,14 +215,15 @@ static void test_reload(void **state)
 		firsts(seen);
 	} while (seen[1] < 5500 || seen[2] == 0); /* 255 of 257 */
 	write_weights("www.example.org\n10.0.1.1 256\n");
-	wait_for("weights:2: this is no weight; write a number from 1 to 255 behind the address; "
-		 "the weights stay as they are");
+	wait_until_told(
+		"weights:2: this is no weight; write a number from 1 to 255 behind the address; "
+		"the weights stay as they are");
 	uv_run(&b.loop, UV_RUN_ONCE);
 	assert_string_equal(captured_read(&b.log), ""); /* told once */
 	firsts(seen);
 	assert_in_range(seen[1], 5500, 6000);
 	write_weights("www.example.org\n10.0.0.2 255\n");
-	wait_for("read again");
+	wait_until_told("read again");
 	firsts(seen);
 	assert_in_range(seen[2], 5500, 6000);
 }
@@ -259,7 +260,7 @@ static void test_reload_under_load(void **state)
 
 		snprintf(text, sizeof text, "www.example.org\n10.0.1.1 %u\n", i);
 		write_weights(text);
-		wait_for("read again");
+		wait_until_told("read again");
 		while (atomic_load(&asked) == before)
 			uv_sleep(1);
 	}
