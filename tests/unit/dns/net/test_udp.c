@@ -336,6 +336,7 @@ static void replies_that_come_later(void **state)
 		check_later(fds[i], hosts[i], udp, 'a' + i);
 		close(fds[i]);
 	}
+	udp_stop(udp);
 	udp_stats(udp, &stats);
 	assert_int_equal(stats.owed, 0);
 	assert_int_equal(stats.sent, count + 1);
