@@ -88,7 +88,7 @@ static int setup(void **state)
 	f->intake.sink = &f->sink;
 	f->intake.resource = RESOURCE_NAMESPACES;
 	*state = f;
-	return intake_init(&f->intake, NULL);
+	return intake_init(&f->intake, NULL, true);
 }
 
 static int teardown(void **state)
