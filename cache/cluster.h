@@ -84,8 +84,11 @@ void cluster_free(struct cluster *cluster);
 struct sink cluster_sink(struct cluster *cluster,
 	void (*event)(void *user, const struct watch_event *event), void *user);
 
+/* A configuration that goes and the one that comes may both watch for a moment. */
+#define CLUSTER_WATCHERS_MAX 4
 /* Have changed(user) called when a settle has published something or made something
- * complete, behind it, on the writer's thread; NULL: no longer. */
+ * complete, behind it, on the writer's thread; NULL: no longer. Several users may, up to
+ * CLUSTER_WATCHERS_MAX. */
 void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user);
 
 /* The index of the longest zone that holds the question's name; -1: none. */

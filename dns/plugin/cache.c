@@ -202,10 +202,24 @@ static int cache_start(void *instance, const struct plugin_host *host, const str
 	return rc;
 }
 
+static void cache_stop(void *instance, void (*done)(void *user), void *user)
+{
+	const struct cache *cache = instance;
+
+	cache_metrics_stop(cache->metrics);
+	done(user);
+}
+
+/* Where the block listens is in its metrics. */
+static const char *const kept_with[] = {"bind", NULL};
+
 const struct plugin plugin_cache = {
 	.name = "cache",
 	.setup = cache_setup,
 	.start = cache_start,
 	.rewrite = cache_rewrite,
+	.stop = cache_stop,
 	.free = cache_free,
+	.keeps = true,
+	.kept_with = kept_with,
 };

@@ -16,6 +16,8 @@ struct cache_row {
 };
 
 struct cache_metrics {
+	struct metrics *metrics; /* where the collector is */
+	struct twin twin;
 	struct server_rows servers;
 	char *zones;
 	const struct forwarded *table;
@@ -84,12 +86,13 @@ static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 static void collect(void *user, struct metric_page *page)
 {
 	const struct cache_metrics *metrics = user;
+	char *made;
+	const char *zones = twin_text(&metrics->twin, &made);
 	struct forwarded_stats stats;
 
 	forwarded_stats(metrics->table, &stats);
 	for (unsigned i = 0; i < 2; i++) {
-		const char *const labels[] = {
-			metrics->server, i ? denial : success, metrics->zones, view};
+		const char *const labels[] = {metrics->server, i ? denial : success, zones, view};
 
 		metric_put(page, METRIC_CACHE_ENTRIES, labels,
 			(double)(i ? stats.denial_entries : stats.success_entries));
@@ -98,6 +101,7 @@ static void collect(void *user, struct metric_page *page)
 		metric_put(page, METRIC_CACHE_BYTES, labels,
 			(double)(i ? stats.denial_bytes : stats.success_bytes));
 	}
+	free(made);
 }
 
 int cache_metrics_start(const struct plugin_host *host, const struct block *block,
@@ -110,12 +114,15 @@ int cache_metrics_start(const struct plugin_host *host, const struct block *bloc
 	if (!metrics)
 		return -ENOMEM;
 	metrics->table = table;
+	metrics->metrics = host->metrics;
 	rc = server_rows_read(block, &metrics->servers, err);
 	if (rc < 0)
 		goto fail;
 	server_rows_text(&metrics->servers, 0, metrics->server);
-	metrics->zones = labels_zones(host, metrics->server, zones->zones, zones->count);
+	metrics->zones = labels_zones(zones->zones, zones->count);
 	rc = metrics->zones ? rows_make(metrics, host->metrics) : -ENOMEM;
+	if (rc == 0)
+		rc = twin_join(&metrics->twin, host, metrics->server, metrics->zones);
 	if (rc == 0)
 		rc = metrics_collect(host->metrics, collect, metrics);
 	if (rc < 0)
@@ -127,10 +134,19 @@ fail:
 	return rc;
 }
 
+void cache_metrics_stop(struct cache_metrics *metrics)
+{
+	if (!metrics || !metrics->twin.among)
+		return;
+	metrics_forget(metrics->metrics, metrics);
+	twin_leave(&metrics->twin);
+}
+
 void cache_metrics_free(struct cache_metrics *metrics)
 {
 	if (!metrics)
 		return;
+	cache_metrics_stop(metrics);
 	server_rows_free(&metrics->servers);
 	free(metrics->zones);
 	free(metrics->rows);

@@ -205,7 +205,7 @@ static void on_poll(uv_fs_poll_t *poll, int status, const uv_stat_t *before, con
 		return;
 	memcpy(line->file_targets, targets, sizeof targets);
 	line->file_target_count = count;
-	log_write(LOG_INFO, "forward", "%s has changed: %zu upstreams", path, count);
+	log_write(LOG_INFO, "forward", "%s has changed; name servers in it now: %zu", path, count);
 	change_post(line);
 }
 

@@ -143,4 +143,5 @@ const struct plugin plugin_hosts = {
 	.query = hosts_query,
 	.stop = hosts_stop,
 	.free = hosts_free,
+	.keeps = true,
 };

@@ -276,9 +276,9 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.context = options->context,
 		.paths = (const char *const *)options->manifests,
 		/* Without memory for it the sessions go each their own way. */
-		.peers = host->shared
-				 ? host->shared(host->ctx, "kubernetes", sizeof(struct watch_peers))
-				 : NULL,
+		.peers = host->lasting ? host->lasting(host->ctx, "kubernetes",
+						 sizeof(struct watch_peers))
+				       : NULL,
 	};
 	int rc;
 
@@ -418,6 +418,9 @@ static const struct transfer_source kubernetes_transfer = {
 	.watch = kubernetes_watch,
 };
 
+/* It tells before the start what the cluster has to keep. */
+static const char *const kept_with[] = {"k8s_external", NULL};
+
 const struct plugin plugin_kubernetes = {
 	.name = "kubernetes",
 	.setup = kubernetes_setup,
@@ -428,4 +431,6 @@ const struct plugin plugin_kubernetes = {
 	.free = kubernetes_free,
 	.transfer = &kubernetes_transfer,
 	.search = kubernetes_search,
+	.keeps = true,
+	.kept_with = kept_with,
 };

@@ -20,6 +20,8 @@
 
 struct kubernetes_metrics {
 	uv_timer_t timer;
+	struct metrics *metrics; /* where the collector is */
+	struct twin twin;
 	const struct cluster *cluster;
 	const struct watch *watch;
 	char *zones;
@@ -80,9 +82,10 @@ static void collect_kind(
 			now > last ? (double)(now - last) / 1000 : 0);
 }
 
-static void collect_cluster(struct kubernetes_metrics *metrics, struct metric_page *page)
+static void collect_cluster(
+	struct kubernetes_metrics *metrics, struct metric_page *page, const char *zones)
 {
-	const char *const labels[] = {metrics->zones};
+	const char *const labels[] = {zones};
 	struct cluster_stats copy;
 
 	pthread_mutex_lock(&metrics->lock);
@@ -96,20 +99,23 @@ static void collect_cluster(struct kubernetes_metrics *metrics, struct metric_pa
 	metric_put(page, METRIC_CLUSTER_SERIAL, labels, copy.serial);
 }
 
+/* Another `kubernetes` may have the same zones, in a block that listens elsewhere. */
 static void collect(void *user, struct metric_page *page)
 {
 	struct kubernetes_metrics *metrics = user;
+	char *made;
+	const char *zones = twin_text(&metrics->twin, &made);
 	struct watch_stats stats;
 
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
-		const char *const labels[] = {
-			metrics->zones, object_kind_name((enum object_kind)kind)};
+		const char *const labels[] = {zones, object_kind_name((enum object_kind)kind)};
 
 		watch_stats(metrics->watch, (enum object_kind)kind, &stats);
 		if (stats.state != WATCH_STATE_OFF)
 			collect_kind(page, &stats, labels);
 	}
-	collect_cluster(metrics, page);
+	collect_cluster(metrics, page, zones);
+	free(made);
 }
 
 /* --- life --- */
@@ -126,8 +132,11 @@ int kubernetes_metrics_start(const struct plugin_host *host,
 	pthread_mutex_init(&metrics->lock, NULL);
 	metrics->cluster = cluster;
 	metrics->watch = watch;
-	metrics->zones = labels_zones(host, "kubernetes", options->zones, options->zone_count);
+	metrics->metrics = host->metrics;
+	metrics->zones = labels_zones(options->zones, options->zone_count);
 	if (metrics->zones)
+		rc = twin_join(&metrics->twin, host, "kubernetes", metrics->zones);
+	if (rc == 0)
 		rc = metrics_collect(host->metrics, collect, metrics);
 	if (rc == 0)
 		rc = uv_timer_init(host->loop, &metrics->timer);
@@ -154,6 +163,8 @@ void kubernetes_metrics_stop(
 {
 	metrics->stopped = done;
 	metrics->stopped_user = user;
+	metrics_forget(metrics->metrics, metrics);
+	twin_leave(&metrics->twin);
 	uv_close((uv_handle_t *)&metrics->timer, timer_closed);
 }
 
@@ -161,6 +172,10 @@ void kubernetes_metrics_free(struct kubernetes_metrics *metrics)
 {
 	if (!metrics)
 		return;
+	if (metrics->twin.among) { /* it could not be started */
+		metrics_forget(metrics->metrics, metrics);
+		twin_leave(&metrics->twin);
+	}
 	pthread_mutex_destroy(&metrics->lock);
 	free(metrics->zones);
 	free(metrics);

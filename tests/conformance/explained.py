@@ -33,7 +33,7 @@ NOT_SEEN = {
     "AXFR of a reverse zone": "the same",
     "IXFR over UDP": "the same",
     "what is transferred": "the same",
-    "`reload`, `forward` and other plugins": "a Corefile that has them is refused",
+    "`dnssec`, `rewrite`, `template` and other plugins": "a Corefile that has them is refused",
     "`multicluster` where the CRD of ServiceImports is not there": "CoreDNS is never ready there",
     "letters of a cluster id in the targets of SRV": "capitals in rdata are not compared",
     "`namespace_labels` and ServiceImports": "no option set has both: CoreDNS has nothing to compare the imports with",
@@ -45,7 +45,8 @@ NOT_SEEN = {
     "`noendpoints` with `ignore empty_service`": "Binnacle does not start",
 }
 # How rows begin that are about plugins no option set has.
-OTHER_PLUGINS = ("`acl`", "`autopath", "`bufsize`", "`cache`", "`hosts`", "`k8s_external`", "`loadbalance", "`prometheus`")
+OTHER_PLUGINS = ("`acl`", "`autopath", "`bufsize`", "`cache`", "`forward`", "`hosts`", "`k8s_external`", "`loadbalance", "`loop`",
+                 "`prometheus`", "`reload`")
 
 # Those that are no function of a reply: id to row. judge.py looks at cut replies.
 WITHOUT_FUNCTION = {"tc-of-glue": "TC"}

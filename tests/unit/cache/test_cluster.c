@@ -552,10 +552,29 @@ static void watched(void **state)
 	put(&c, make_service("shop", "web", 120, SERVICE_CLUSTER_IP, "10.9.0.1"));
 	settle(&c);
 	assert_int_equal(changes, 4);
-	cluster_watch(c.cluster, NULL, NULL);
+	cluster_watch(c.cluster, NULL, &changes);
 	take(&c, KIND_SERVICE, "shop", "web", 130);
 	settle(&c);
 	assert_int_equal(changes, 4);
+}
+
+/* The transfer of an old configuration and that of the new one. */
+static void watched_by_two(void **state)
+{
+	unsigned old = 0, new = 0;
+
+	(void)state;
+	cluster_watch(c.cluster, on_change, &old);
+	cluster_watch(c.cluster, on_change, &new);
+	complete(&c, KIND_NAMESPACE, 100);
+	assert_int_equal(old, 1);
+	assert_int_equal(new, 1);
+	cluster_watch(c.cluster, NULL, &old);
+	cluster_watch(c.cluster, on_change, &new); /* again is not twice */
+	complete(&c, KIND_SERVICE, 100);
+	assert_int_equal(old, 1);
+	assert_int_equal(new, 2);
+	cluster_watch(c.cluster, NULL, &new);
 }
 
 static void soa_alone(void **state)
@@ -756,6 +775,7 @@ int main(void)
 		CASE(soa_of_each_zone),
 		CASE(serial_follows_versions),
 		CASE(watched),
+		CASE(watched_by_two),
 		CASE(soa_alone),
 		CASE(name_servers),
 		CASE(large_sets),

@@ -103,26 +103,53 @@ static void test_rows(void **state)
 
 static void test_zones(void **state)
 {
-	struct recorder recorder;
 	struct name zones[2];
 	char *text;
 
 	(void)state;
-	recorder_init(&recorder);
 	assert_int_equal(name_from_text("cluster.local", 13, &zones[0]), 0);
 	assert_int_equal(name_from_text("in-addr.arpa", 12, &zones[1]), 0);
-	text = labels_zones(&recorder.host, "x", zones, 2);
+	text = labels_zones(zones, 2);
 	assert_string_equal(text, "cluster.local.,in-addr.arpa.");
 	free(text);
-	text = labels_zones(&recorder.host, "x", zones, 2);
-	assert_string_equal(text, "cluster.local.,in-addr.arpa.#2");
+	text = labels_zones(zones, 0);
+	assert_string_equal(text, "");
 	free(text);
-	text = labels_zones(&recorder.host, "y", zones, 2);
-	assert_string_equal(text, "cluster.local.,in-addr.arpa.");
-	free(text);
-	text = labels_zones(&recorder.host, "x", zones, 1);
-	assert_string_equal(text, "cluster.local.");
-	free(text);
+}
+
+static void shows(const struct twin *twin, const char *text)
+{
+	char *made;
+
+	assert_string_equal(twin_text(twin, &made), text);
+	free(made);
+}
+
+static void test_twins(void **state)
+{
+	struct twin first = {0}, second = {0}, third = {0}, other = {0};
+	struct recorder recorder;
+
+	(void)state;
+	recorder_init(&recorder);
+	assert_int_equal(twin_join(&first, &recorder.host, "x", "a."), 0);
+	assert_int_equal(twin_join(&second, &recorder.host, "x", "a."), 0);
+	assert_int_equal(twin_join(&third, &recorder.host, "y", "a."), 0);
+	assert_int_equal(twin_join(&other, &recorder.host, "x", "b."), 0);
+	shows(&first, "a.");
+	shows(&second, "a.#2");
+	shows(&third, "a.");
+	shows(&other, "b.");
+	twin_leave(&first);
+	twin_leave(&first);
+	shows(&second, "a.");
+	assert_int_equal(twin_join(&first, &recorder.host, "x", "a."), 0);
+	shows(&first, "a.#2");
+	twin_leave(&second);
+	twin_leave(&third);
+	twin_leave(&other);
+	shows(&first, "a.");
+	twin_leave(&first);
 	recorder_free(&recorder);
 }
 
@@ -133,6 +160,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_of_bind),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_zones),
+		cmocka_unit_test(test_twins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

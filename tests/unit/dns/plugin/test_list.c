@@ -40,7 +40,7 @@ static void test_refusals(void **state)
 	static const struct {
 		const char *word, *says;
 	} rows[] = {
-		{"forward", "Corefile:4:2: 'forward' is a CoreDNS plugin that Binnacle does not "
+		{"rewrite", "Corefile:4:2: 'rewrite' is a CoreDNS plugin that Binnacle does not "
 			    "have yet"},
 		{"kubernets", "did you mean 'kubernetes'?"},
 		{"cahe", "did you mean 'cache'?"},
