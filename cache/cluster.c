@@ -347,6 +347,13 @@ struct sink cluster_sink(struct cluster *cluster,
 	};
 }
 
+int cluster_service_type(const struct cluster *cluster, const char *ns, const char *name)
+{
+	const struct service *service = store_service(&cluster->store, ns, name);
+
+	return service ? (int)service->type : -1;
+}
+
 void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user)
 {
 	int room = -1;

@@ -142,6 +142,9 @@ uint32_t cluster_put_soa(
  * thread. 0; -EAGAIN before cluster_complete(); -ENOMEM. */
 int cluster_export(const struct cluster *cluster, struct zone_export **out);
 
+/* What the Service is; -1: there is none. Writer's thread. */
+int cluster_service_type(const struct cluster *cluster, const char *ns, const char *name);
+
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */
 

@@ -18,12 +18,10 @@ struct cache_row {
 struct cache_metrics {
 	struct metrics *metrics; /* where the collector is */
 	struct twin twin;
-	uint16_t *ports;
-	size_t port_count;
-	struct servers servers;
+	struct server_rows servers;
 	char *zones;
 	const struct forwarded *table;
-	struct cache_row *rows; /* by port, then by address */
+	struct cache_row *rows; /* a server's each */
 	char server[SERVER_TEXT_MAX];
 };
 
@@ -47,14 +45,11 @@ void cache_metrics_count(
 	const struct cache_metrics *metrics, const struct txn *txn, enum cache_count count)
 {
 	_Atomic uint64_t *counters = metrics ? thread_counters(txn->thread) : NULL;
-	size_t port = 0, row;
 
 	if (!counters)
 		return;
-	while (port + 1 < metrics->port_count && metrics->ports[port] != txn->block->port)
-		port++;
-	row = port * metrics->servers.count + servers_at(&metrics->servers, txn->local);
-	metric_count(counters, metrics->rows[row].slots[count], 1);
+	metric_count(
+		counters, metrics->rows[server_rows_at(&metrics->servers, txn)].slots[count], 1);
 }
 
 static int row_add(const struct cache_metrics *metrics, struct metrics *to, const char *server,
@@ -74,7 +69,7 @@ static int row_add(const struct cache_metrics *metrics, struct metrics *to, cons
 
 static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 {
-	const size_t servers = metrics->servers.count, count = metrics->port_count * servers;
+	const size_t count = server_rows_count(&metrics->servers);
 	char server[SERVER_TEXT_MAX];
 	int rc = 0;
 
@@ -82,7 +77,7 @@ static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 	if (!metrics->rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		servers_text(&metrics->servers, i % servers, metrics->ports[i / servers], server);
+		server_rows_text(&metrics->servers, i, server);
 		rc = row_add(metrics, to, server, &metrics->rows[i]);
 	}
 	return rc;
@@ -109,16 +104,6 @@ static void collect(void *user, struct metric_page *page)
 	free(made);
 }
 
-/* A block and its siblings, which may go before the cache does. */
-static int ports_make(struct cache_metrics *metrics, const struct block *first)
-{
-	metrics->port_count = first->siblings + 1;
-	metrics->ports = calloc(metrics->port_count, sizeof *metrics->ports);
-	for (size_t i = 0; metrics->ports && i < metrics->port_count; i++)
-		metrics->ports[i] = first[i].port;
-	return metrics->ports ? 0 : -ENOMEM;
-}
-
 int cache_metrics_start(const struct plugin_host *host, const struct block *block,
 	const struct cache_zones *zones, const struct forwarded *table, struct cache_metrics **out,
 	char err[COREFILE_ERROR_MAX])
@@ -130,12 +115,10 @@ int cache_metrics_start(const struct plugin_host *host, const struct block *bloc
 		return -ENOMEM;
 	metrics->table = table;
 	metrics->metrics = host->metrics;
-	rc = servers_read(block, &metrics->servers, err);
-	if (rc == 0)
-		rc = ports_make(metrics, block);
+	rc = server_rows_read(block, &metrics->servers, err);
 	if (rc < 0)
 		goto fail;
-	servers_text(&metrics->servers, 0, block->port, metrics->server);
+	server_rows_text(&metrics->servers, 0, metrics->server);
 	metrics->zones = labels_zones(zones->zones, zones->count);
 	rc = metrics->zones ? rows_make(metrics, host->metrics) : -ENOMEM;
 	if (rc == 0)
@@ -164,9 +147,8 @@ void cache_metrics_free(struct cache_metrics *metrics)
 	if (!metrics)
 		return;
 	cache_metrics_stop(metrics);
-	servers_free(&metrics->servers);
+	server_rows_free(&metrics->servers);
 	free(metrics->zones);
 	free(metrics->rows);
-	free(metrics->ports);
 	free(metrics);
 }

@@ -140,6 +140,8 @@ static void kubernetes_event(void *user, const struct watch_event *event)
 {
 	const struct kubernetes *kubernetes = user;
 
+	if (kubernetes->metrics)
+		kubernetes_metrics_event(kubernetes->metrics, event);
 	kubernetes_event_log(event, cluster_synced(kubernetes->cluster, event->kind));
 }
 
@@ -266,6 +268,7 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.namespace_selector = options->namespace_labels,
 		.endpoint_pod_names = options->endpoint_pod_names,
 		.endpoint_zones = options->zonal,
+		.counted = host->metrics != NULL,
 		.service_externals = kubernetes->external,
 		.user_agent = agent,
 		.endpoint = options->endpoint,

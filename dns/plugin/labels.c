@@ -99,6 +99,46 @@ void servers_free(struct servers *servers)
 	*servers = (struct servers){0};
 }
 
+int server_rows_read(
+	const struct block *block, struct server_rows *rows, char err[COREFILE_ERROR_MAX])
+{
+	rows->ports = calloc(block->siblings + 1, sizeof *rows->ports);
+	if (!rows->ports)
+		return -ENOMEM;
+	rows->port_count = block->siblings + 1;
+	for (size_t i = 0; i < rows->port_count; i++)
+		rows->ports[i] = block[i].port;
+	return servers_read(block, &rows->servers, err);
+}
+
+void server_rows_free(struct server_rows *rows)
+{
+	servers_free(&rows->servers);
+	free(rows->ports);
+	*rows = (struct server_rows){0};
+}
+
+size_t server_rows_count(const struct server_rows *rows)
+{
+	return rows->port_count * rows->servers.count;
+}
+
+void server_rows_text(const struct server_rows *rows, size_t row, char text[SERVER_TEXT_MAX])
+{
+	const size_t servers = rows->servers.count;
+
+	servers_text(&rows->servers, row % servers, rows->ports[row / servers], text);
+}
+
+size_t server_rows_at(const struct server_rows *rows, const struct txn *txn)
+{
+	size_t port = 0;
+
+	while (port + 1 < rows->port_count && rows->ports[port] != txn->block->port)
+		port++;
+	return port * rows->servers.count + servers_at(&rows->servers, txn->local);
+}
+
 char *labels_zones(const struct name *zones, size_t zone_count)
 {
 	char *text = malloc(zone_count * (NAME_TEXT_MAX + 1) + 1);

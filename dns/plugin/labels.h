@@ -2,8 +2,9 @@
 #ifndef BINNACLE_DNS_PLUGIN_LABELS_H
 #define BINNACLE_DNS_PLUGIN_LABELS_H
 
-/* Texts of labels that metrics of several plugins have: `server`, where a block listens, and
- * `zones`. Made on the control loop while plugins start; servers_at() is for any thread. */
+/* Labels that metrics of several plugins have: `server`, where a block listens, and
+ * `zones`. Made on the control loop while plugins start; servers_at() and server_rows_at() are
+ * for any thread. */
 
 #include "dns/serve/plugin.h"
 
@@ -29,6 +30,23 @@ size_t servers_at(const struct servers *servers, const struct sockaddr *local);
 /* "dns://:53", "dns://127.0.0.1:53", "dns://[::1]:53" */
 void servers_text(
 	const struct servers *servers, size_t at, uint16_t port, char text[SERVER_TEXT_MAX]);
+
+/* A row for each server of the block: an address and a port. A copy of all that is needed of
+ * the block, which another configuration may lay out anew. Zero-initialised. */
+struct server_rows {
+	struct servers servers;
+	uint16_t *ports; /* the block's and its siblings' */
+	size_t port_count;
+};
+
+/* As servers_read(). */
+int server_rows_read(
+	const struct block *block, struct server_rows *rows, char err[COREFILE_ERROR_MAX]);
+void server_rows_free(struct server_rows *rows);
+size_t server_rows_count(const struct server_rows *rows);
+void server_rows_text(const struct server_rows *rows, size_t row, char text[SERVER_TEXT_MAX]);
+/* The row of the server that was asked. */
+size_t server_rows_at(const struct server_rows *rows, const struct txn *txn);
 
 /* "cluster.local.,in-addr.arpa.", malloc'ed. NULL: out of memory. */
 char *labels_zones(const struct name *zones, size_t zone_count);

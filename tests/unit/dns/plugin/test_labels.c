@@ -71,6 +71,36 @@ static void test_addresses_of_bind(void **state)
 	servers_free(&servers);
 }
 
+/* A block on two ports with two addresses; another configuration may free it. */
+static void test_rows(void **state)
+{
+	struct block_plugin plugin = {.plugin = &plugin_bind};
+	struct block blocks[2] = {
+		{.plugins = &plugin, .plugin_count = 1, .port = 53, .siblings = 1}, {.port = 54}};
+	char text[SERVER_TEXT_MAX], err[COREFILE_ERROR_MAX] = "";
+	static struct question q;
+	struct server_rows rows = {0};
+	struct site site;
+
+	(void)state;
+	assert_int_equal(site_setup(&site, &plugin_bind, ". {\n bind 127.0.0.1 10.96.0.10\n}"), 0);
+	plugin.instance = site.instance;
+	assert_int_equal(server_rows_read(blocks, &rows, err), 0);
+	site_free(&site, &plugin_bind);
+	assert_int_equal(server_rows_count(&rows), 4);
+	server_rows_text(&rows, 0, text);
+	assert_string_equal(text, "dns://127.0.0.1:53");
+	server_rows_text(&rows, 3, text);
+	assert_string_equal(text, "dns://10.96.0.10:54");
+	question_init(&q, "a.", TYPE_A, 0, false, false); /* asked at 10.96.0.10 */
+	q.txn.block = &blocks[1];
+	assert_int_equal(server_rows_at(&rows, &q.txn), 3);
+	q.txn.block = &blocks[0];
+	assert_int_equal(server_rows_at(&rows, &q.txn), 1);
+	server_rows_free(&rows);
+	server_rows_free(&rows);
+}
+
 static void test_zones(void **state)
 {
 	struct name zones[2];
@@ -128,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_bind),
 		cmocka_unit_test(test_addresses_of_bind),
+		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_twins),
 	};
