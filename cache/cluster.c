@@ -27,8 +27,10 @@ struct cluster {
 	bool no_endpoints;
 	void (*event)(void *user, const struct watch_event *event);
 	void *user;
-	void (*changed)(void *user);
-	void *changed_user;
+	struct {
+		void (*changed)(void *user); /* NULL: free */
+		void *user;
+	} watchers[CLUSTER_WATCHERS_MAX];
 };
 
 static bool name_ends(const struct name *name, const char *tail)
@@ -286,6 +288,14 @@ static void serial_raise(struct cluster *cluster)
 	atomic_store_explicit(&cluster->view.serial, fresh, memory_order_release);
 }
 
+static void watchers_tell(const struct cluster *cluster)
+{
+	for (int i = 0; i < CLUSTER_WATCHERS_MAX; i++) {
+		if (cluster->watchers[i].changed)
+			cluster->watchers[i].changed(cluster->watchers[i].user);
+	}
+}
+
 /* Publish first, then say so, then wait for readers to free what is old. */
 static void sink_settle(void *ctx)
 {
@@ -306,8 +316,8 @@ static void sink_settle(void *ctx)
 		atomic_store_explicit(&cluster->view.gates, complete, memory_order_release);
 	}
 	epoch_reclaim(&cluster->bin);
-	if (cluster->changed && (changed || (!left && complete != before)))
-		cluster->changed(cluster->changed_user);
+	if (changed || (!left && complete != before))
+		watchers_tell(cluster);
 }
 
 static void sink_event(void *ctx, const struct watch_event *event)
@@ -337,10 +347,27 @@ struct sink cluster_sink(struct cluster *cluster,
 	};
 }
 
+int cluster_service_type(const struct cluster *cluster, const char *ns, const char *name)
+{
+	const struct service *service = store_service(&cluster->store, ns, name);
+
+	return service ? (int)service->type : -1;
+}
+
 void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user)
 {
-	cluster->changed = changed;
-	cluster->changed_user = user;
+	int room = -1;
+
+	for (int i = 0; i < CLUSTER_WATCHERS_MAX; i++) {
+		if (cluster->watchers[i].changed && cluster->watchers[i].user == user)
+			cluster->watchers[i].changed = NULL;
+		if (!cluster->watchers[i].changed)
+			room = i;
+	}
+	if (!changed || room < 0)
+		return;
+	cluster->watchers[room].changed = changed;
+	cluster->watchers[room].user = user;
 }
 
 void cluster_want_external(struct cluster *cluster, uint32_t ttl_s, bool headless, bool reverse)

@@ -84,8 +84,11 @@ void cluster_free(struct cluster *cluster);
 struct sink cluster_sink(struct cluster *cluster,
 	void (*event)(void *user, const struct watch_event *event), void *user);
 
+/* A configuration that goes and the one that comes may both watch for a moment. */
+#define CLUSTER_WATCHERS_MAX 4
 /* Have changed(user) called when a settle has published something or made something
- * complete, behind it, on the writer's thread; NULL: no longer. */
+ * complete, behind it, on the writer's thread; NULL: no longer. Several users may, up to
+ * CLUSTER_WATCHERS_MAX. */
 void cluster_watch(struct cluster *cluster, void (*changed)(void *user), void *user);
 
 /* The index of the longest zone that holds the question's name; -1: none. */
@@ -138,6 +141,9 @@ uint32_t cluster_put_soa(
 /* All that is answered now, of one version, for zone transfers (export.h). Writer's
  * thread. 0; -EAGAIN before cluster_complete(); -ENOMEM. */
 int cluster_export(const struct cluster *cluster, struct zone_export **out);
+
+/* What the Service is; -1: there is none. Writer's thread. */
+int cluster_service_type(const struct cluster *cluster, const char *ns, const char *name);
 
 bool cluster_synced(const struct cluster *cluster, enum object_kind kind);
 void cluster_stats(const struct cluster *cluster, struct cluster_stats *out); /* writer's thread */

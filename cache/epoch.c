@@ -73,7 +73,7 @@ void epoch_offline(void)
 	urcu_qsbr_thread_offline();
 }
 
-static void grace_period(void)
+void epoch_wait(void)
 {
 	urcu_qsbr_synchronize_rcu();
 	tell_grace_period();
@@ -106,7 +106,7 @@ void epoch_retire(struct epoch_bin *bin, void *ptr, size_t bytes, void (*release
 	if (!ptr)
 		return;
 	if (bin->count == bin->cap && bin_grow(bin)) {
-		grace_period();
+		epoch_wait();
 		release_one(&item);
 		return;
 	}
@@ -118,7 +118,7 @@ void epoch_reclaim(struct epoch_bin *bin)
 {
 	if (!bin->count)
 		return;
-	grace_period();
+	epoch_wait();
 	for (size_t i = 0; i < bin->count; i++)
 		release_one(&bin->items[i]);
 	bin->count = 0;

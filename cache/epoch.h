@@ -22,6 +22,10 @@ void epoch_thread_stop(void);
 void epoch_online(void);
 void epoch_offline(void);
 
+/* Wait for a grace period: readers that were online have been offline. Not by a thread that
+ * is online. */
+void epoch_wait(void);
+
 /* What a writer has unpublished and not yet freed. Zero-initialised. */
 struct epoch_bin {
 	struct epoch_retired *items;

@@ -344,6 +344,15 @@ static void service_remove(struct store *store, enum object_kind kind, const cha
 		service_drop(store, owner, version);
 }
 
+const struct service *store_service(const struct store *store, const char *ns, const char *name)
+{
+	uint8_t key[OWNER_KEY_MAX];
+	const size_t len = owner_key(KIND_SERVICE, ns, name, key);
+	const struct owner *owner = len ? owner_find(store, key, len) : NULL;
+
+	return owner ? owner->service : NULL;
+}
+
 /* Slices */
 
 static uint32_t slice_hash(const struct store *store, const char *ns, const char *name)

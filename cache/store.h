@@ -118,6 +118,9 @@ void store_remove(struct store *store, enum object_kind kind, const char *ns, co
 void store_end(struct store *store, enum object_kind kind, uint64_t version);
 void store_abort(struct store *store, enum object_kind kind);
 
+/* NULL: there is none. */
+const struct service *store_service(const struct store *store, const char *ns, const char *name);
+
 /* The next dirty key, which is clean from now on; NULL: none. */
 struct owner *store_take_owner(struct store *store);
 struct space *store_take_space(struct store *store);

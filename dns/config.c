@@ -20,25 +20,25 @@ static int out_of_memory(char *err)
 	return -ENOMEM;
 }
 
-static int group_add_zone(struct config_group *group, const char *text, uint16_t port,
+static int site_add_zone(struct site *site, const char *text, uint16_t port,
 	const struct corefile_token *key, char *err)
 {
-	size_t count = group->zone_count;
-	struct name *zones = reallocarray(group->zones, count + 1, sizeof *zones);
+	size_t count = site->zone_count;
+	struct name *zones = reallocarray(site->zones, count + 1, sizeof *zones);
 	char **texts;
 	uint16_t *ports;
 
 	if (!zones)
 		return out_of_memory(err);
-	group->zones = zones;
-	texts = reallocarray(group->zone_texts, count + 1, sizeof *texts);
+	site->zones = zones;
+	texts = reallocarray(site->zone_texts, count + 1, sizeof *texts);
 	if (!texts)
 		return out_of_memory(err);
-	group->zone_texts = texts;
-	ports = reallocarray(group->zone_ports, count + 1, sizeof *ports);
+	site->zone_texts = texts;
+	ports = reallocarray(site->zone_ports, count + 1, sizeof *ports);
 	if (!ports)
 		return out_of_memory(err);
-	group->zone_ports = ports;
+	site->zone_ports = ports;
 	if (name_from_text(text, strlen(text), &zones[count]) < 0)
 		return corefile_error(err, key, "'%s' is not a zone name", key->text);
 	name_lower(zones[count].wire, zones[count].wire, zones[count].len);
@@ -46,12 +46,11 @@ static int group_add_zone(struct config_group *group, const char *text, uint16_t
 	if (!texts[count])
 		return out_of_memory(err);
 	ports[count] = port;
-	group->zone_count++;
+	site->zone_count++;
 	return 0;
 }
 
-static int group_add_key(struct config_group *group, const struct corefile_token *token,
-	uint16_t default_port, char *err)
+static int site_add_key(struct site *site, const struct corefile_token *token, char *err)
 {
 	struct value_key key;
 	char why[256];
@@ -65,97 +64,113 @@ static int group_add_key(struct config_group *group, const struct corefile_token
 			"scheme",
 			token->text);
 	for (size_t i = 0; i < key.zone_count && rc == 0; i++)
-		rc = group_add_zone(
-			group, key.zones[i], key.port ? key.port : default_port, token, err);
+		rc = site_add_zone(
+			site, key.zones[i], key.port ? key.port : site->default_port, token, err);
 	value_key_free(&key);
 	return rc;
 }
 
-/* Every line of the block that has this directive. */
-static size_t lines_of(const struct corefile_block *block, const char *directive,
-	const struct corefile_line **lines)
+static size_t plugin_list_count(void)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < block->line_count; i++) {
-		if (strcmp(block->lines[i].tokens[0].text, directive) == 0)
-			lines[count++] = &block->lines[i];
-	}
+	while (plugin_list[count])
+		count++;
 	return count;
 }
 
-static int group_add_plugin(struct config_group *group, const struct plugin *plugin,
-	const struct corefile_line *const *lines, size_t line_count, char *err)
+/* The group of the old config that the site goes on with: of those with its keys the one
+ * that has most in common with it. NULL: none. */
+static const struct config_group *predecessor(
+	const struct config *config, const struct config *old, const struct site *site)
 {
-	struct plugin_site site = {
-		.lines = lines,
-		.line_count = line_count,
-		.zones = group->zones,
-		.zone_count = group->zone_count,
-		.port = group->zone_ports[0],
-		.corefile_dir = ".",
-	};
-	void *instance = NULL;
-	int rc = plugin->setup(&site, &instance, err);
+	const struct config_group *found = NULL;
+	size_t most = 0;
 
-	if (rc < 0)
-		return rc;
-	group->plugins[group->plugin_count++] = (struct block_plugin){plugin, instance};
-	return 0;
+	for (size_t g = 0; old && g < old->group_count; g++) {
+		const size_t likeness = site_likeness(old->groups[g].site, site);
+		bool taken = false;
+
+		/* A slot is one block's. */
+		for (size_t i = 0; i < config->group_count; i++)
+			taken |= config->groups[i].predecessor == &old->groups[g];
+		if (taken || likeness <= most)
+			continue;
+		most = likeness;
+		found = &old->groups[g];
+	}
+	return found;
 }
 
-static int group_setup(struct config_group *group, const struct corefile_block *block,
-	uint16_t default_port, char *err)
+/* Those of the old group that fit, then new ones for the rest. */
+static int group_fill(struct config_group *group, char *err)
 {
-	const struct corefile_line **lines;
-	size_t plugin_count = 0;
+	const size_t count = plugin_list_count();
+	const struct corefile_line **lines =
+		calloc(group->site->block->line_count + 1, sizeof *lines);
 	int rc = 0;
 
-	group->key = &block->keys[0];
-	for (size_t i = 0; i < block->key_count && rc == 0; i++)
-		rc = group_add_key(group, &block->keys[i], default_port, err);
-	for (size_t i = 0; i < block->line_count && rc == 0; i++) {
-		if (plugin_find(block->lines[i].tokens[0].text) < 0)
-			rc = plugin_refuse(&block->lines[i].tokens[0], err);
-	}
+	group->slots = calloc(count, sizeof(struct slot *));
+	group->plugins = calloc(count, sizeof *group->plugins);
+	if (!group->slots || !group->plugins || !lines)
+		rc = -ENOMEM;
+	if (rc == 0 && group->predecessor)
+		rc = slots_keep(group->predecessor->slots, group->site, count, group->slots);
 	if (rc < 0)
-		return rc;
-	while (plugin_list[plugin_count])
-		plugin_count++;
-	group->plugins = calloc(plugin_count, sizeof *group->plugins);
-	lines = calloc(block->line_count + 1, sizeof *lines);
-	if (!group->plugins || !lines) {
-		free(lines);
-		return out_of_memory(err);
-	}
-	for (size_t i = 0; i < plugin_count && rc == 0; i++) {
-		size_t count = lines_of(block, plugin_list[i]->name, lines);
-
-		if (count)
-			rc = group_add_plugin(group, plugin_list[i], lines, count, err);
+		out_of_memory(err);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (!group->slots[i])
+			rc = slot_new(plugin_list[i], group->site, lines, &group->slots[i], err);
+		if (group->slots[i])
+			group->plugins[group->plugin_count++] =
+				(struct block_plugin){plugin_list[i], group->slots[i]->instance};
 	}
 	free(lines);
 	return rc;
 }
 
-/* The zones of a group that share a port become a block. A group's arrays are
- * kept sorted by port, so that a block's zones lie side by side. */
-static void group_sort_by_port(struct config_group *group)
+static int group_setup(struct config *config, const struct config *old,
+	const struct corefile_block *block, uint16_t default_port, char *err)
 {
-	for (size_t i = 1; i < group->zone_count; i++) {
-		struct name zone = group->zones[i];
-		char *text = group->zone_texts[i];
-		uint16_t port = group->zone_ports[i];
+	struct site *site = site_new(config->corefile, block, default_port);
+	struct config_group *group = &config->groups[config->group_count];
+	int rc = 0;
+
+	if (!site)
+		return out_of_memory(err);
+	group->site = site;
+	for (size_t i = 0; i < block->key_count && rc == 0; i++)
+		rc = site_add_key(site, &block->keys[i], err);
+	for (size_t i = 0; i < block->line_count && rc == 0; i++) {
+		if (plugin_find(block->lines[i].tokens[0].text) < 0)
+			rc = plugin_refuse(&block->lines[i].tokens[0], err);
+	}
+	if (rc == 0)
+		group->predecessor = predecessor(config, old, site);
+	config->group_count++;
+	if (rc == 0)
+		rc = group_fill(group, err);
+	return rc;
+}
+
+/* The zones of a group that share a port become a block. A site's arrays are
+ * kept sorted by port, so that a block's zones lie side by side. */
+static void site_sort_by_port(struct site *site)
+{
+	for (size_t i = 1; i < site->zone_count; i++) {
+		struct name zone = site->zones[i];
+		char *text = site->zone_texts[i];
+		uint16_t port = site->zone_ports[i];
 		size_t at = i;
 
-		for (; at > 0 && group->zone_ports[at - 1] > port; at--) {
-			group->zones[at] = group->zones[at - 1];
-			group->zone_texts[at] = group->zone_texts[at - 1];
-			group->zone_ports[at] = group->zone_ports[at - 1];
+		for (; at > 0 && site->zone_ports[at - 1] > port; at--) {
+			site->zones[at] = site->zones[at - 1];
+			site->zone_texts[at] = site->zone_texts[at - 1];
+			site->zone_ports[at] = site->zone_ports[at - 1];
 		}
-		group->zones[at] = zone;
-		group->zone_texts[at] = text;
-		group->zone_ports[at] = port;
+		site->zones[at] = zone;
+		site->zone_texts[at] = text;
+		site->zone_ports[at] = port;
 	}
 }
 
@@ -189,18 +204,19 @@ static int blocks_make(struct config *config, char *err)
 	size_t most = 0;
 
 	for (size_t g = 0; g < config->group_count; g++)
-		most += config->groups[g].zone_count;
+		most += config->groups[g].site->zone_count;
 	config->blocks = calloc(most ? most : 1, sizeof *config->blocks);
 	config->block_groups = calloc(most ? most : 1, sizeof *config->block_groups);
 	if (!config->blocks || !config->block_groups)
 		return out_of_memory(err);
 	for (size_t g = 0; g < config->group_count; g++) {
 		struct config_group *group = &config->groups[g];
+		const struct site *site = group->site;
 
-		for (size_t z = 0; z < group->zone_count; z++) {
+		for (size_t z = 0; z < site->zone_count; z++) {
 			struct block *block;
 
-			if (z > 0 && group->zone_ports[z] == group->zone_ports[z - 1]) {
+			if (z > 0 && site->zone_ports[z] == site->zone_ports[z - 1]) {
 				config->blocks[config->block_count - 1].zone_count++;
 				continue;
 			}
@@ -208,10 +224,10 @@ static int blocks_make(struct config *config, char *err)
 			block = &config->blocks[config->block_count];
 			config->block_groups[config->block_count++] = group;
 			*block = (struct block){
-				.zones = &group->zones[z],
-				.zone_texts = &group->zone_texts[z],
+				.zones = &site->zones[z],
+				.zone_texts = &site->zone_texts[z],
 				.zone_count = 1,
-				.port = group->zone_ports[z],
+				.port = site->zone_ports[z],
 				.plugins = group->plugins,
 				.plugin_count = group->plugin_count,
 				.wants_time = group_wants_time(group),
@@ -304,13 +320,13 @@ static int block_listen(struct config *config, const struct block *block, char *
 static int clash_error(const struct config *config, const struct config_listener *listener,
 	const char *zone, char *err)
 {
-	const struct corefile_token *at = config->groups[0].key;
+	const struct corefile_token *at = config->groups[0].site->block->keys;
 
 	for (size_t i = 0; i < config->block_count; i++) {
 		for (size_t z = 0; z < config->blocks[i].zone_count; z++) {
 			if (config->blocks[i].port == listener->port &&
 				strcmp(config->blocks[i].zone_texts[z], zone) == 0)
-				at = config->block_groups[i]->key;
+				at = config->block_groups[i]->site->block->keys;
 		}
 	}
 	return corefile_error(err, at,
@@ -339,24 +355,24 @@ static int listeners_make(struct config *config, char *err)
 	return rc;
 }
 
-int config_new(const struct corefile *corefile, uint16_t default_port, struct config **out,
-	char err[COREFILE_ERROR_MAX])
+int config_next(struct corefile *corefile, uint16_t default_port, const struct config *old,
+	struct config **out, char err[COREFILE_ERROR_MAX])
 {
 	struct config *config = calloc(1, sizeof *config);
 	int rc = 0;
 
 	if (!config)
 		return out_of_memory(err);
+	config->corefile = corefile_hold(corefile);
 	config->groups = calloc(corefile->block_count + 1, sizeof *config->groups);
 	if (!config->groups) {
 		rc = out_of_memory(err);
 		goto fail;
 	}
 	for (size_t i = 0; i < corefile->block_count && rc == 0; i++) {
-		config->group_count++;
-		rc = group_setup(&config->groups[i], &corefile->blocks[i], default_port, err);
+		rc = group_setup(config, old, &corefile->blocks[i], default_port, err);
 		if (rc == 0)
-			group_sort_by_port(&config->groups[i]);
+			site_sort_by_port(config->groups[i].site);
 	}
 	if (rc == 0)
 		rc = blocks_make(config, err);
@@ -364,6 +380,8 @@ int config_new(const struct corefile *corefile, uint16_t default_port, struct co
 		rc = listeners_make(config, err);
 	if (rc < 0)
 		goto fail;
+	for (size_t i = 0; i < config->group_count; i++)
+		config->groups[i].predecessor = NULL; /* it may go */
 	*out = config;
 	return 0;
 fail:
@@ -371,22 +389,19 @@ fail:
 	return rc;
 }
 
+int config_new(struct corefile *corefile, uint16_t default_port, struct config **out,
+	char err[COREFILE_ERROR_MAX])
+{
+	return config_next(corefile, default_port, NULL, out, err);
+}
+
 static void group_free(struct config_group *group)
 {
-	for (size_t i = 0; i < group->plugin_count; i++) {
-		const struct block_plugin *at = &group->plugins[i];
-
-		if (at->plugin->free)
-			at->plugin->free(at->instance);
-		else
-			free(at->instance);
-	}
-	for (size_t i = 0; i < group->zone_count; i++)
-		free(group->zone_texts[i]);
+	for (size_t i = 0; group->slots && plugin_list[i]; i++)
+		slot_drop(group->slots[i]);
+	free(group->slots);
 	free(group->plugins);
-	free(group->zones);
-	free(group->zone_texts);
-	free(group->zone_ports);
+	site_drop(group->site);
 }
 
 void config_free(struct config *config)
@@ -403,5 +418,102 @@ void config_free(struct config *config)
 	free(config->blocks);
 	free(config->block_groups);
 	free(config->groups);
+	corefile_free(config->corefile);
 	free(config);
+}
+
+/* --- its instances --- */
+
+static int group_start(struct config_group *group, const struct plugin_host *host,
+	const struct block *block, char *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; plugin_list[i] && rc == 0; i++) {
+		struct slot *slot = group->slots[i];
+
+		if (!slot || slot->started)
+			continue;
+		slot->started = true; /* also where it fails: it is stopped then */
+		if (slot->plugin->start)
+			rc = slot->plugin->start(slot->instance, host, block, err);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+int config_start(
+	struct config *config, const struct plugin_host *host, char err[COREFILE_ERROR_MAX])
+{
+	int rc = 0;
+
+	for (size_t b = 0, g = 0; g < config->group_count && rc == 0; g++) {
+		while (config->block_groups[b] != &config->groups[g])
+			b++;
+		rc = group_start(&config->groups[g], host, &config->blocks[b], err);
+	}
+	return rc;
+}
+
+/* The slots of all groups, one after the other, from *at on; NULL: there are no more. */
+static struct slot *slot_next(const struct config *config, size_t *at)
+{
+	const size_t count = plugin_list_count();
+
+	while (*at < config->group_count * count) {
+		struct slot *slot = config->groups[*at / count].slots[*at % count];
+
+		++*at;
+		if (slot)
+			return slot;
+	}
+	return NULL;
+}
+
+const char *config_unready(const struct config *config)
+{
+	const struct slot *slot;
+
+	for (size_t at = 0; (slot = slot_next(config, &at));) {
+		if (slot->holders == 1 && slot->plugin->ready &&
+			!slot->plugin->ready(slot->instance))
+			return slot->plugin->name;
+	}
+	return NULL;
+}
+
+size_t config_kept(const struct config *config)
+{
+	const struct slot *slot;
+	size_t count = 0;
+
+	for (size_t at = 0; (slot = slot_next(config, &at));)
+		count += slot->holders > 1;
+	return count;
+}
+
+static void slot_stopped(void *user)
+{
+	struct config *config = user;
+
+	if (--config->stopping == 0)
+		config->stopped(config->user);
+}
+
+void config_stop(struct config *config, bool all, void (*stopped)(void *user), void *user)
+{
+	struct slot *slot;
+
+	config->stopped = stopped;
+	config->user = user;
+	config->stopping = 1;
+	for (size_t at = 0; (slot = slot_next(config, &at));) {
+		if (!slot->started || (slot->holders > 1 && !all))
+			continue;
+		slot->started = false;
+		if (!slot->plugin->stop)
+			continue;
+		config->stopping++;
+		slot->plugin->stop(slot->instance, slot_stopped, config);
+	}
+	slot_stopped(config);
 }

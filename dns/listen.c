@@ -17,19 +17,27 @@
 
 #define THREADS_MAX 8
 
-/* What packets of a listener come with. */
-struct listen_tag {
+struct listener { /* what packets come with (tag), and their sockets */
 	struct zone_slot slot;
 	struct listen *listen;
+	struct sockaddr_storage address;
+	bool all;
+	uint16_t port;
+	struct udp *udp;
+	struct tcp *tcp;
+	bool fresh; /* opened by listen_extend(), nothing is final yet */
+	const struct zone_table
+		*zones; /* of the config that comes; NULL: it has no such listener */
+	struct listener *next;
 };
 
 struct listen {
 	struct net_handler handler;
 	struct metrics *metrics; /* NULL: nothing is counted */
-	struct udp **udp;
-	struct tcp **tcp;
-	struct listen_tag *tags;
-	size_t count; /* of all three */
+	struct listener *first;
+	struct listener *leaving; /* nothing comes in any more; replies are owed still */
+	struct zone_table *nothing;
+	unsigned threads; /* per listener */
 	struct worker *worker;
 	struct pendings *pendings;
 };
@@ -58,6 +66,7 @@ static void *handler_thread_start(void *ctx)
 static void handler_thread_stop(void *thread)
 {
 	epoch_thread_stop();
+	metrics_counters_return(thread_counters(thread));
 	thread_free(thread);
 }
 
@@ -75,7 +84,7 @@ static void handler_batch_end(void *thread)
 
 static size_t handler_answer(void *thread, const struct net_packet *in, uint8_t *out, size_t cap)
 {
-	const struct listen_tag *tag = in->tag;
+	const struct listener *tag = in->tag;
 	const struct zone_table *table =
 		atomic_load_explicit(&tag->slot.table, memory_order_acquire);
 	struct wait wait;
@@ -186,34 +195,64 @@ static bool try_next_family(int rc)
 }
 
 static int listener_open(
-	struct listen *listen, const struct config_listener *listener, unsigned threads, char *err)
+	struct listener *listener, const struct config_listener *like, unsigned threads, char *err)
 {
 	struct sockaddr_storage address[2];
-	int tries = listener_addresses(listener, address);
-	struct listen_tag *tag = &listen->tags[listen->count];
-	struct udp **udp = &listen->udp[listen->count];
-	struct tcp **tcp = &listen->tcp[listen->count];
+	int tries = listener_addresses(like, address);
 	int rc = -EAFNOSUPPORT;
 
-	tag->listen = listen;
-	atomic_init(&tag->slot.table, listener->zones);
 	for (int i = 0; i < tries && try_next_family(rc); i++)
-		rc = udp_open((struct sockaddr *)&address[i], listener->all && i == 0, threads,
-			&listen->handler, tag, udp);
+		rc = udp_open((struct sockaddr *)&address[i], like->all && i == 0, threads,
+			&listener->listen->handler, listener, &listener->udp);
 	if (rc < 0)
-		return open_error(listener, "UDP", rc, err);
+		return open_error(like, "UDP", rc, err);
 	rc = -EAFNOSUPPORT;
 	for (int i = 0; i < tries && try_next_family(rc); i++)
-		rc = tcp_open(
-			(struct sockaddr *)&address[i], listener->all && i == 0, NULL, tag, tcp);
-	if (rc < 0) {
-		udp_free(*udp);
-		return open_error(listener, "TCP", rc, err);
+		rc = tcp_open((struct sockaddr *)&address[i], like->all && i == 0, NULL, listener,
+			&listener->tcp);
+	return rc < 0 ? open_error(like, "TCP", rc, err) : 0;
+}
+
+/* No thread of it runs, and no reply is owed. */
+static void listener_free(struct listener *listener)
+{
+	udp_free(listener->udp);
+	tcp_free(listener->tcp);
+	free(listener);
+}
+
+static void list_free(struct listener *list)
+{
+	while (list) {
+		struct listener *next = list->next;
+
+		listener_free(list);
+		list = next;
 	}
-	listen->count++;
-	rc = worker_add_tcp(listen->worker, *tcp);
-	if (rc < 0)
-		return open_error(listener, "TCP", rc, err);
+}
+
+/* One more, which does not run yet. */
+static int listener_add(struct listen *listen, const struct config_listener *like, char *err)
+{
+	struct listener *listener = calloc(1, sizeof *listener);
+	int rc = -ENOMEM;
+
+	if (!listener)
+		return open_error(like, "UDP", rc, err);
+	listener->listen = listen;
+	listener->address = like->address;
+	listener->all = like->all;
+	listener->port = like->port;
+	listener->zones = like->zones;
+	listener->fresh = true;
+	atomic_init(&listener->slot.table, like->zones);
+	rc = listener_open(listener, like, listen->threads, err);
+	if (rc < 0) {
+		listener_free(listener);
+		return rc;
+	}
+	listener->next = listen->first;
+	listen->first = listener;
 	return 0;
 }
 
@@ -233,18 +272,20 @@ int listen_open(const struct config *config, unsigned threads, struct listen **o
 		.answer = handler_answer,
 		.batch_end = handler_batch_end,
 	};
-	listen->udp = calloc(config->listener_count + 1, sizeof(struct udp *));
-	listen->tcp = calloc(config->listener_count + 1, sizeof(struct tcp *));
-	listen->tags = calloc(config->listener_count + 1, sizeof *listen->tags);
-	if (!listen->udp || !listen->tcp || !listen->tags)
-		goto fail;
-	rc = worker_open(&listen->handler, &listen->worker);
+	listen->threads = threads;
+	rc = zone_table_new(NULL, 0, &listen->nothing, NULL);
+	if (rc == 0)
+		rc = worker_open(&listen->handler, &listen->worker);
 	if (rc == 0)
 		rc = pendings_new(listen->worker, &listen->pendings);
 	if (rc < 0)
 		goto fail;
 	for (size_t i = 0; i < config->listener_count; i++) {
-		rc = listener_open(listen, &config->listeners[i], threads, err);
+		const struct config_listener *like = &config->listeners[i];
+
+		rc = listener_add(listen, like, err);
+		if (rc == 0 && (rc = worker_add_tcp(listen->worker, listen->first->tcp)) < 0)
+			open_error(like, "TCP", rc, err);
 		if (rc < 0) {
 			listen_free(listen);
 			return rc;
@@ -272,15 +313,17 @@ int listen_run(struct listen *listen)
 {
 	int rc = worker_run(listen->worker);
 
-	for (size_t i = 0; i < listen->count && rc == 0; i++)
-		rc = udp_run(listen->udp[i]);
+	for (struct listener *at = listen->first; at && rc == 0; at = at->next) {
+		rc = udp_run(at->udp);
+		at->fresh = false;
+	}
 	return rc;
 }
 
 void listen_stop(struct listen *listen)
 {
-	for (size_t i = 0; i < listen->count; i++)
-		udp_stop(listen->udp[i]);
+	for (struct listener *at = listen->first; at; at = at->next)
+		udp_stop(at->udp);
 	if (listen->worker)
 		worker_stop(listen->worker);
 }
@@ -292,14 +335,136 @@ void listen_free(struct listen *listen)
 	listen_stop(listen);
 	worker_free(listen->worker);
 	pendings_free(listen->pendings);
-	for (size_t i = 0; i < listen->count; i++) {
-		udp_free(listen->udp[i]);
-		tcp_free(listen->tcp[i]);
-	}
-	free(listen->udp);
-	free(listen->tcp);
-	free(listen->tags);
+	list_free(listen->first);
+	list_free(listen->leaving);
+	zone_table_free(listen->nothing);
 	free(listen);
+}
+
+/* --- another configuration --- */
+
+static struct listener *listener_find(struct listen *listen, const struct config_listener *like)
+{
+	struct listener *at = listen->first;
+
+	while (at && (at->all != like->all || at->port != like->port ||
+			     memcmp(&at->address, &like->address, sizeof at->address) != 0))
+		at = at->next;
+	return at;
+}
+
+static int listener_run(struct listen *listen, const struct config_listener *like, char *err)
+{
+	int rc = listener_add(listen, like, err);
+
+	if (rc < 0)
+		return rc;
+	rc = worker_add_tcp(listen->worker, listen->first->tcp);
+	if (rc < 0)
+		return open_error(like, "TCP", rc, err);
+	rc = udp_run(listen->first->udp);
+	return rc < 0 ? open_error(like, "UDP", rc, err) : 0;
+}
+
+/* Those of which `stays` is false answer what has come, and go. */
+static void listeners_leave(struct listen *listen, bool (*stays)(const struct listener *listener))
+{
+	struct listener **at = &listen->first;
+
+	while (*at) {
+		struct listener *listener = *at;
+
+		if (stays(listener)) {
+			at = &listener->next;
+			continue;
+		}
+		*at = listener->next;
+		udp_stop(listener->udp);
+		worker_remove_tcp(listen->worker, listener->tcp);
+		listener->next = listen->leaving;
+		listen->leaving = listener;
+	}
+}
+
+/* Wait until no thread goes by a table that was exchanged, and all that waits does so with
+ * the instance that it waits for. */
+static void settle(struct listen *listen)
+{
+	epoch_wait();
+	worker_barrier(listen->worker);
+}
+
+static bool is_old(const struct listener *listener)
+{
+	return !listener->fresh;
+}
+
+static bool is_wanted(const struct listener *listener)
+{
+	return listener->zones != NULL;
+}
+
+int listen_extend(struct listen *listen, const struct config *config, char err[COREFILE_ERROR_MAX])
+{
+	int rc = 0;
+
+	for (struct listener *at = listen->first; at; at = at->next)
+		at->zones = NULL;
+	for (size_t i = 0; i < config->listener_count && rc == 0; i++) {
+		const struct config_listener *like = &config->listeners[i];
+		struct listener *at = listener_find(listen, like);
+
+		if (at)
+			at->zones = like->zones;
+		else
+			rc = listener_run(listen, like, err);
+	}
+	if (rc < 0) {
+		listeners_leave(listen, is_old);
+		settle(listen);
+	}
+	return rc;
+}
+
+void listen_exchange(struct listen *listen)
+{
+	for (struct listener *at = listen->first; at; at = at->next) {
+		at->fresh = false;
+		if (!at->zones)
+			continue;
+		atomic_store_explicit(&at->slot.table, at->zones, memory_order_release);
+		atomic_fetch_add_explicit(&at->slot.exchanges, 1, memory_order_release);
+	}
+	listeners_leave(listen, is_wanted);
+	settle(listen);
+}
+
+bool listen_drained(struct listen *listen)
+{
+	struct listener **at = &listen->leaving;
+
+	while (*at) {
+		struct listener *listener = *at;
+		struct udp_stats stats;
+
+		udp_stats(listener->udp, &stats);
+		if (stats.owed) {
+			at = &listener->next;
+			continue;
+		}
+		*at = listener->next;
+		listener_free(listener);
+	}
+	return listen->leaving == NULL;
+}
+
+void listen_cut(struct listen *listen)
+{
+	for (struct listener *at = listen->leaving; at; at = at->next) {
+		atomic_store_explicit(&at->slot.table, listen->nothing, memory_order_release);
+		atomic_fetch_add_explicit(&at->slot.exchanges, 1, memory_order_release);
+	}
+	settle(listen);
 }
 
 unsigned listen_threads(void)

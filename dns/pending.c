@@ -27,6 +27,7 @@ struct pending {
 	struct pendings *set;
 	struct net_ticket *ticket;
 	const struct zone_slot *slot;
+	unsigned exchanges; /* of the slot, when the memo was begun */
 	struct memo memo;
 	struct wait wait;
 	struct sockaddr_storage peer, local;
@@ -67,6 +68,18 @@ static void pending_finish(struct pending *pending, size_t len)
 	atomic_fetch_sub_explicit(&set->count, 1, memory_order_relaxed);
 }
 
+/* What was learned from instances that may be gone is no use: another one may have come to
+ * stand where one stood. */
+static void memo_check(struct pending *pending)
+{
+	const unsigned exchanges =
+		atomic_load_explicit(&pending->slot->exchanges, memory_order_acquire);
+
+	if (exchanges != pending->exchanges)
+		memo_clear(&pending->memo);
+	pending->exchanges = exchanges;
+}
+
 /* Run the chain again; true: it waits again, for what pending->wait says. */
 static bool pending_run(struct pending *pending, bool may_wait, size_t *len)
 {
@@ -85,6 +98,7 @@ static bool pending_run(struct pending *pending, bool may_wait, size_t *len)
 
 	pending->wait.begin = NULL;
 	handler->batch_begin(worker_thread(worker));
+	memo_check(pending);
 	*len = respond(worker_thread(worker),
 		atomic_load_explicit(&pending->slot->table, memory_order_acquire), &packet,
 		pending->set->out);
@@ -148,6 +162,7 @@ bool pending_start(struct pendings *pendings, const struct net_packet *packet,
 	pending->waiter.done = on_found;
 	pending->set = pendings;
 	pending->slot = slot;
+	pending->exchanges = atomic_load_explicit(&slot->exchanges, memory_order_relaxed);
 	pending->memo = (struct memo){0};
 	pending->wait = *wait;
 	pending->start_ns = wait->start_ns;

@@ -8,7 +8,9 @@
  * Sockets are bound before a plugin starts, so that a port in use is known
  * before anything reaches the API server; questions that come before the first
  * lists are complete get SERVFAIL from `kubernetes`. A failure at any step goes
- * down the same road from "stop threads" on. */
+ * down the same road from "stop threads" on.
+ *
+ * While it serves, another configuration may take the first one's place (reload.h). */
 
 #include "server.h"
 
@@ -16,6 +18,7 @@
 #include "dns/observe/log.h"
 #include "host.h"
 #include "listen.h"
+#include "reload.h"
 #include "watch/watch.h"
 
 #include <errno.h>
@@ -40,38 +43,19 @@ struct server {
 	bool lameduck_made;
 	enum server_phase phase;
 	const struct options *options;
-	struct corefile *corefile;
-	struct config *config;
+	struct corefile *corefile; /* of the start; the config holds it too */
+	struct config *config;     /* until reload has it */
+	struct reload *reload;
 	struct listen *listen;
 	struct host *host;
-	size_t started; /* plugin instances started, over all groups */
 	int status;
 };
 
 /* --- stopping --- */
 
-static void plugin_stopped(void *user)
+static void plugins_stopped(void *user)
 {
 	(void)user;
-}
-
-/* Call stop for the instances that were started; the loop ends when their
- * handles are closed. */
-static void plugins_stop(struct server *server)
-{
-	size_t at = 0;
-
-	for (size_t g = 0; server->config && g < server->config->group_count; g++) {
-		const struct config_group *group = &server->config->groups[g];
-
-		for (size_t i = 0; i < group->plugin_count && at < server->started; i++, at++) {
-			const struct block_plugin *plugin = &group->plugins[i];
-
-			if (plugin->plugin->stop)
-				plugin->plugin->stop(plugin->instance, plugin_stopped, NULL);
-		}
-	}
-	server->started = 0;
 }
 
 static void server_finish(struct server *server)
@@ -85,7 +69,10 @@ static void server_finish(struct server *server)
 		listen_stop(server->listen);
 	if (server->host)
 		host_http_close(server->host);
-	plugins_stop(server);
+	if (server->reload)
+		reload_close(server->reload);
+	else if (server->config)
+		config_stop(server->config, true, plugins_stopped, NULL);
 	if (server->lameduck_made)
 		uv_close((uv_handle_t *)&server->lameduck, NULL);
 	for (size_t i = 0; i < server->signal_count; i++)
@@ -98,12 +85,12 @@ static void lameduck_over(uv_timer_t *timer)
 }
 
 /* The longest lameduck that a plugin asks for. */
-static unsigned lameduck_ms(const struct server *server)
+static unsigned lameduck_ms(const struct config *config)
 {
 	unsigned longest_ms = 0;
 
-	for (size_t g = 0; g < server->config->group_count; g++) {
-		const struct config_group *group = &server->config->groups[g];
+	for (size_t g = 0; g < config->group_count; g++) {
+		const struct config_group *group = &config->groups[g];
 
 		for (size_t i = 0; i < group->plugin_count; i++) {
 			const struct block_plugin *at = &group->plugins[i];
@@ -125,7 +112,8 @@ static void server_stop(struct server *server)
 		return;
 	}
 	host_set_stopping(server->host);
-	ms = lameduck_ms(server);
+	reload_freeze(server->reload);
+	ms = lameduck_ms(reload_config(server->reload));
 	if (ms == 0) {
 		server_finish(server);
 		return;
@@ -149,9 +137,8 @@ static void signal_came(uv_signal_t *handle, int number)
 		server_finish(server);
 		break;
 	default:
-		log_write(LOG_WARNING, NULL,
-			"this version does not reload its Corefile; restart it to make a change "
-			"count");
+		if (server->phase == SERVER_SERVING)
+			reload_now(server->reload, number == SIGHUP ? "SIGHUP" : "SIGUSR1");
 		break;
 	}
 }
@@ -243,35 +230,12 @@ static int signals_start(struct server *server)
 	return 0;
 }
 
-/* In the order of the file's blocks and, in a block, of plugin_list. */
-static int plugins_start(struct server *server)
-{
-	char err[COREFILE_ERROR_MAX] = "";
-
-	for (size_t b = 0, g = 0; g < server->config->group_count; g++) {
-		const struct config_group *group = &server->config->groups[g];
-
-		while (server->config->block_groups[b] != group)
-			b++;
-		for (size_t i = 0; i < group->plugin_count; i++) {
-			const struct block_plugin *at = &group->plugins[i];
-
-			server->started++;
-			if (at->plugin->start &&
-				at->plugin->start(at->instance, host_plugin(server->host),
-					&server->config->blocks[b], err) < 0)
-				return failed(server, err);
-		}
-	}
-	return 0;
-}
-
-static void print_banner(const struct server *server)
+static void print_banner(const struct server *server, const struct config *config)
 {
 	if (server->options->quiet)
 		return;
-	for (size_t b = 0; b < server->config->block_count; b++) {
-		const struct block *block = &server->config->blocks[b];
+	for (size_t b = 0; b < config->block_count; b++) {
+		const struct block *block = &config->blocks[b];
 
 		for (size_t z = 0; z < block->zone_count; z++) {
 			char line[NAME_TEXT_MAX + 16];
@@ -298,6 +262,23 @@ static int pidfile_write(struct server *server)
 	return failed(server, message);
 }
 
+static int reload_start(struct server *server)
+{
+	const struct reload_parts parts = {
+		.loop = &server->loop,
+		.options = server->options,
+		.host = server->host,
+		.listen = server->listen,
+	};
+
+	if (reload_new(&parts, server->config, &server->reload) < 0)
+		return failed(server, "out of memory");
+	server->config = NULL;
+	corefile_free(server->corefile);
+	server->corefile = NULL;
+	return 0;
+}
+
 static int server_start(struct server *server)
 {
 	char err[COREFILE_ERROR_MAX] = "";
@@ -312,10 +293,11 @@ static int server_start(struct server *server)
 	if (listen_open(server->config, listen_threads(), &server->listen, err) < 0)
 		return failed(server, err);
 	host_set_worker(server->host, listen_worker(server->listen));
-	if (plugins_start(server) < 0)
-		return -1;
+	if (config_start(server->config, host_plugin(server->host), err) < 0)
+		return failed(server, err);
 	if (host_http_open(server->host, err) < 0)
 		return failed(server, err);
+	host_commit(server->host);
 	listen_set_metrics(server->listen, host_plugin(server->host)->metrics);
 	rc = listen_run(server->listen);
 	if (rc < 0) {
@@ -324,7 +306,9 @@ static int server_start(struct server *server)
 	}
 	if (pidfile_write(server) < 0)
 		return -1;
-	print_banner(server);
+	print_banner(server, server->config);
+	if (reload_start(server) < 0)
+		return -1;
 	server->phase = SERVER_SERVING;
 	return 0;
 }
@@ -359,8 +343,9 @@ int server_run(const struct options *options)
 	if (options->pidfile && server.status == 0)
 		unlink(options->pidfile);
 	listen_free(server.listen);
-	host_free(server.host);
+	reload_free(server.reload);
 	config_free(server.config);
+	host_free(server.host);
 	corefile_free(server.corefile);
 	uv_loop_close(&server.loop);
 	watch_global_cleanup();

@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer dot trouble specification demo real swap differential"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer reload dot trouble specification demo real swap differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -31,6 +31,7 @@ describe() {
 	program     the program as a person meets it: flags, first mistakes, dig; under ASan
 	resolvers   glibc, musl, Go and c-ares find every kind of name, as in a pod; under ASan
 	transfer    zone transfers to dig, NSD and Knot; under ASan
+	reload      the configuration changes under load and one thing at a time; plain, ASan and TSan
 	dot         forwarding over TLS to unbound, whose certificates are right and wrong; under ASan
 	trouble     upstreams that are silent, wrong, late or hostile
 	specification  the DNS specification section by section, from files and from a real API server; under ASan
@@ -238,6 +239,13 @@ tier_resolvers() {
 tier_transfer() {
 	needs_build asan || return
 	counted 300 "$python" "$tree/tests/e2e/test_transfer.py" --binary "$builds/asan/binnacle"
+}
+
+tier_reload() {
+	needs_build plain && needs_build asan && needs_build tsan || return
+	counted 300 "$python" "$tree/tests/e2e/test_reload.py" --binary "$builds/plain/binnacle" "under load"
+	counted 300 setarch -R "$python" "$tree/tests/e2e/test_reload.py" --binary "$builds/asan/binnacle" --sanitized --reloads 30
+	counted 300 setarch -R "$python" "$tree/tests/e2e/test_reload.py" --binary "$builds/tsan/binnacle" --sanitized --reloads 30
 }
 
 tier_dot() {

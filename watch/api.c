@@ -37,7 +37,8 @@ struct transport_call {
 	struct transport_handler handler;
 	void *user;
 	struct http_call *http; /* RUNNING */
-	bool *freed;            /* set when freed, while its bytes are told */
+	uint64_t sent_ns;       /* 0: not yet, or the answer is told */
+	bool *freed;            /* set when freed, while something is told */
 	char target[];
 };
 
@@ -57,6 +58,7 @@ struct api {
 	struct http *http;
 	LIST_HEAD(, transport_call) calls;
 	unsigned probe_ms;
+	bool tells_answers;
 	bool away;         /* the gate is closed */
 	bool probe_asking; /* access is asked on the prober's behalf */
 	struct http_call *probe;
@@ -270,10 +272,31 @@ static void probe_due(uv_timer_t *timer)
 
 /* ---- a call's way ---- */
 
+static void answer_tell(struct api *api, int status, uint64_t sent_ns)
+{
+	const struct watch_event event = {
+		.type = WATCH_ANSWERED,
+		.source = access_url(api->access),
+		.status = status,
+		.time_ns = (int64_t)(uv_hrtime() - sent_ns),
+	};
+
+	if (api->tells_answers && sent_ns && !api->closing)
+		api->event(api->event_user, &event);
+}
+
 static void call_head(void *user, const struct transport_head *head)
 {
 	struct transport_call *call = user;
+	const uint64_t sent_ns = call->sent_ns;
+	bool freed = false;
 
+	call->freed = &freed; /* what is told may close the session */
+	call->sent_ns = 0;
+	answer_tell(call->api, head->status, sent_ns);
+	if (freed)
+		return;
+	call->freed = NULL;
 	if (call->handler.head)
 		call->handler.head(call->user, head);
 }
@@ -298,6 +321,7 @@ static void call_done(void *user, enum transport_result result, const char *deta
 {
 	struct transport_call *call = user;
 	struct api *api = call->api;
+	const uint64_t sent_ns = call->sent_ns;
 
 	bool closes = result == TRANSPORT_UNREACHABLE && !api->away;
 
@@ -306,6 +330,7 @@ static void call_done(void *user, enum transport_result result, const char *deta
 		probe_schedule(api);
 	}
 	call_end(call, result, detail);
+	answer_tell(api, 0, sent_ns);
 	if (closes)
 		event_tell(api, WATCH_UNREACHABLE, detail);
 }
@@ -336,6 +361,7 @@ static void call_ready(void *user, const struct access_view *view, const char *e
 		return;
 	}
 	call->request.target = call->target;
+	call->sent_ns = uv_hrtime();
 	call->http = http_get(api->http, view, &call->request, &http_handler, call);
 	call->state = call->http ? CALL_RUNNING : CALL_LOST;
 	if (!call->http)
@@ -504,6 +530,11 @@ int api_open(struct uv_loop_s *loop, struct access *access, const char *user_age
 struct transport *api_transport(struct api *api)
 {
 	return &api->transport;
+}
+
+void api_tell_answers(struct api *api)
+{
+	api->tells_answers = true;
 }
 
 void api_join(struct api *api, struct watch_peers *peers)

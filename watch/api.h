@@ -42,6 +42,9 @@ int api_open(struct uv_loop_s *loop, struct access *access, const char *user_age
 
 struct transport *api_transport(struct api *api);
 
+/* From now on event gets WATCH_ANSWERED too, once for each call that went out. */
+void api_tell_answers(struct api *api);
+
 /* Share the prober with the others of the list; until api_close(). */
 void api_join(struct api *api, struct watch_peers *peers);
 

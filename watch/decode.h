@@ -63,6 +63,9 @@ struct decode_options {
 	bool zones;
 	/* Keep the addresses and names that Services have outside of the cluster. */
 	bool externals;
+	/* Where to put when the endpoints of a slice have last changed, as its annotation
+	 * says (trigger.h), 0 where it does not; NULL: nowhere. */
+	int64_t *triggered_ns;
 };
 
 /* One object (an item of a list, or an event's object). On INVALID, name and ns

@@ -3,6 +3,7 @@
 
 #include "decode_address.h"
 #include "decode_port.h"
+#include "trigger.h"
 
 #include <string.h>
 
@@ -256,12 +257,25 @@ static struct endpoint_slice *slice_allocate(
 	return slice;
 }
 
+static void trigger_keep(struct decoder *d, const cJSON *tree)
+{
+	const cJSON *annotations = tree_member(d, tree_member(d, tree, "metadata"), "annotations");
+	const char *text;
+
+	if (!d->options.triggered_ns)
+		return;
+	text = tree_text(d, annotations, TRIGGER_ANNOTATION);
+	*d->options.triggered_ns = text ? trigger_read(text) : 0;
+}
+
 static struct object *addresses_build(struct decoder *d, const cJSON *tree,
 	const struct identity *id, const struct slice_parent *parent,
 	void (*walk_tree)(struct slice_walk *walk, const cJSON *tree))
 {
 	struct slice_walk walk = {.d = d};
 
+	if (parent->kind == KIND_SLICE)
+		trigger_keep(d, tree);
 	walk_tree(&walk, tree);
 	if (walk.v4_count + walk.v6_count == 0 && d->left_out > 0)
 		decoder_refuse(d, "no usable address");

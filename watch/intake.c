@@ -28,6 +28,7 @@ static void settle(struct intake *intake)
 		return;
 	intake->changed = false;
 	intake->sink->settle(intake->sink->ctx);
+	triggers_tell(&intake->triggers, intake->sink, &intake->stopped);
 }
 
 /* Duplicates are legal after a watch has been made again: never go back by one.
@@ -125,7 +126,10 @@ static int object_take(
 {
 	char why[DECODE_WHY_MAX];
 	struct object *object = NULL;
-	enum decode_result result = decode_object(
+	enum decode_result result;
+
+	intake->triggered_ns = 0;
+	result = decode_object(
 		intake->resource, frame->json, frame->len, &intake->options, &object, why);
 
 	switch (result) {
@@ -147,6 +151,9 @@ static int object_take(
 	}
 	*told = true;
 	*version = object->version;
+	if (intake->mode == INTAKE_WATCH && intake->triggered_ns)
+		triggers_add(&intake->triggers, (const struct endpoint_slice *)object,
+			intake->triggered_ns);
 	intake->changed = true;
 	if (intake->sink->upsert(intake->sink->ctx, object) < 0)
 		return verdict_set(intake, OUTCOME_NO_MEMORY);
@@ -381,8 +388,9 @@ static int frame_take(void *user, const struct frame *frame)
 	return intake->stopped ? -ECANCELED : error;
 }
 
-int intake_init(struct intake *intake, const struct frames_limits *limits)
+int intake_init(struct intake *intake, const struct frames_limits *limits, bool counted)
 {
+	intake->options.triggered_ns = counted ? &intake->triggered_ns : NULL;
 	intake->frames = frames_new(FRAMES_LIST, limits, frame_take, intake);
 	return intake->frames ? 0 : -ENOMEM;
 }
@@ -391,6 +399,7 @@ void intake_free(struct intake *intake)
 {
 	frames_free(intake->frames);
 	free(intake->continue_token);
+	triggers_clear(&intake->triggers);
 	intake->frames = NULL;
 	intake->continue_token = NULL;
 }

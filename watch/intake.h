@@ -17,6 +17,7 @@
 #include "frames.h"
 #include "reflector_step.h"
 #include "sink.h"
+#include "trigger.h"
 
 #include <stdatomic.h>
 
@@ -46,6 +47,8 @@ struct intake {
 	uint64_t count;        /* objects told since begin_replace */
 	uint64_t page_version; /* of this page's metadata */
 	char *continue_token;  /* NULL: the last page */
+	int64_t triggered_ns;  /* of the last slice that was read; where options say */
+	struct triggers triggers;
 	enum outcome verdict;
 	struct decode_meta status; /* of an ERROR event */
 	char why[DECODE_WHY_MAX];  /* of CORRUPT */
@@ -60,8 +63,9 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t by)
 	atomic_store_explicit(counter, now + by, memory_order_relaxed);
 }
 
-/* intake is zeroed but for sink, source, resource and options. limits may be NULL. 0 or -ENOMEM. */
-int intake_init(struct intake *intake, const struct frames_limits *limits);
+/* intake is zeroed but for sink, source, resource and options. limits may be NULL. counted: tell
+ * WATCH_TRIGGERED. 0 or -ENOMEM. */
+int intake_init(struct intake *intake, const struct frames_limits *limits, bool counted);
 void intake_free(struct intake *intake);
 
 /* A body begins. A LIST after a page that was not the last goes on with it; every

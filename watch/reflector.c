@@ -728,7 +728,7 @@ int reflector_new(struct transport *transport, const struct sink *sink,
 	r->intake.resource = r->resource;
 	r->intake.options = config->options;
 	r->notice = (struct notice){.sink = &r->sink, .kind = r->kind, .source = r->source};
-	if (intake_init(&r->intake, config->limits) < 0)
+	if (intake_init(&r->intake, config->limits, config->counted) < 0)
 		goto fail;
 	r->timer = transport->timer_new(transport, timer_due, r);
 	if (!r->timer)

@@ -28,7 +28,8 @@ struct reflector;
 struct reflector_config {
 	enum object_kind kind;
 	const char *label_selector;         /* NULL or "": none; already checked */
-	struct decode_options options;      /* how its objects are read */
+	struct decode_options options;      /* how its objects are read; no triggered_ns */
+	bool counted;                       /* tell WATCH_TRIGGERED */
 	const char *source;                 /* for messages; NULL: none */
 	const struct frames_limits *limits; /* NULL: the usual ones */
 };

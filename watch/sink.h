@@ -37,7 +37,12 @@ enum watch_event_type {
 	WATCH_OBJECT_REFUSED, /* one object could not be used; ns, name, detail */
 	WATCH_CREDENTIALS,    /* token, CA, exec plugin: could not be read; detail */
 	WATCH_FILE_REFUSED,   /* manifests: file, line, detail; the old set stays */
-	WATCH_FILES_LOADED    /* manifests: read again after a change, or at start */
+	WATCH_FILES_LOADED,   /* manifests: read again after a change, or at start */
+	/* Those of watch_config.counted, for whoever counts: */
+	WATCH_TRIGGERED, /* a watch told of endpoints, and it is settled; ns and name are the
+			    Service's, time_ns when they changed (CLOCK_REALTIME) */
+	WATCH_ANSWERED   /* the API server's answer to a request begins (status), or there is
+			    none (status 0); time_ns is how long that took */
 };
 
 /* Strings live only during the call and may be NULL where they do not apply.
@@ -51,7 +56,8 @@ struct watch_event {
 	const char *ns, *name;
 	const char *file;
 	unsigned line;
-	int status;       /* HTTP status, 0: none */
+	int status; /* HTTP status, 0: none */
+	int64_t time_ns;
 	unsigned repeats; /* how often the same was told before without a change */
 };
 

@@ -127,6 +127,7 @@ static int reflectors_make(struct watch *watch, const struct watch_config *confi
 				.zones = config->endpoint_zones,
 				.externals = config->service_externals},
 			.source = access_url(watch->access),
+			.counted = config->counted,
 		};
 		int rc;
 
@@ -149,6 +150,8 @@ static int api_session_open(struct watch *watch, struct uv_loop_s *loop,
 	if (rc < 0)
 		return rc;
 	rc = api_open(loop, watch->access, config->user_agent, NULL, api_event, watch, &watch->api);
+	if (rc == 0 && config->counted)
+		api_tell_answers(watch->api);
 	if (rc == 0 && config->peers)
 		api_join(watch->api, config->peers);
 	if (rc == 0)

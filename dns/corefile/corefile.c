@@ -11,6 +11,7 @@
 
 struct corefile_owner {
 	struct corefile corefile;
+	unsigned holders;
 	struct arena arena;
 };
 
@@ -51,6 +52,7 @@ static int corefile_make(const struct corefile_reader *reader, const char *text,
 
 	if (!owner)
 		return no_memory(name, err);
+	owner->holders = 1;
 	owner->arena = arena_make(ARENA_LIMIT);
 	importer = (struct importer){
 		.reader = reader, .arena = &owner->arena, .corefile = &owner->corefile};
@@ -100,12 +102,18 @@ int corefile_parse(const char *text, size_t len, const char *name, struct corefi
 	return corefile_parse_with(&corefile_reader_system, text, len, name, out, err);
 }
 
+struct corefile *corefile_hold(struct corefile *corefile)
+{
+	((struct corefile_owner *)corefile)->holders++;
+	return corefile;
+}
+
 void corefile_free(struct corefile *corefile)
 {
 	struct corefile_owner *owner = (struct corefile_owner *)corefile;
 	struct arena arena;
 
-	if (!owner)
+	if (!owner || --owner->holders)
 		return;
 	arena = owner->arena;
 	free(owner);

@@ -14,7 +14,7 @@
  *	    }
  *	}
  *
- * Everything belongs to the corefile and dies with corefile_free().
+ * Everything belongs to the corefile and dies with its last corefile_free().
  */
 
 #include <stdbool.h>
@@ -61,6 +61,9 @@ struct corefile {
 int corefile_read(const char *path, struct corefile **out, char err[COREFILE_ERROR_MAX]);
 int corefile_parse(const char *text, size_t len, const char *name, struct corefile **out,
 	char err[COREFILE_ERROR_MAX]);
+/* One more who needs it; one thread. Returns it. */
+struct corefile *corefile_hold(struct corefile *corefile);
+/* Freed when as many have called this as hold it, and who made it. */
 void corefile_free(struct corefile *corefile);
 
 /* "file:line:col: " + message to err; returns -EINVAL. */

@@ -26,7 +26,8 @@ struct http {
 	struct http_route *routes;
 	size_t count;
 	uint16_t port;
-	pthread_mutex_t lock; /* for running */
+	pthread_mutex_t serving; /* for the routes, held while one answers */
+	pthread_mutex_t lock;    /* for running */
 	pthread_cond_t finished;
 	unsigned running; /* requests between their header and the end of their reply */
 };
@@ -86,7 +87,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	void **request)
 {
 	struct http *http = user;
-	const struct http_route *route = route_find(http, path);
+	const struct http_route *route;
 	struct http_reply reply = {.status = MHD_HTTP_OK};
 
 	(void)version;
@@ -94,12 +95,15 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 	(void)upload_len;
 	*request = http; /* on_completed() takes it off again */
 	running_add(http, 1);
+	pthread_mutex_lock(&http->serving);
+	route = route_find(http, path);
 	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
 		reply = reply_text(MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed\n");
 	else if (!route)
 		reply = reply_text(MHD_HTTP_NOT_FOUND, "not found\n");
 	else
 		route->answer(route->user, &reply);
+	pthread_mutex_unlock(&http->serving);
 	return reply_queue(connection, &reply);
 }
 
@@ -189,6 +193,7 @@ static int http_init(struct http *http, const struct http_route *routes, size_t 
 {
 	pthread_condattr_t attr;
 
+	pthread_mutex_init(&http->serving, NULL);
 	pthread_mutex_init(&http->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -235,6 +240,18 @@ uint16_t http_port(const struct http *http)
 	return http->port;
 }
 
+void http_set_routes(struct http *http, struct http_route *routes, size_t count)
+{
+	struct http_route *old;
+
+	pthread_mutex_lock(&http->serving);
+	old = http->routes;
+	http->routes = routes;
+	http->count = count;
+	pthread_mutex_unlock(&http->serving);
+	free(old);
+}
+
 static void running_wait(struct http *http)
 {
 	struct timespec until;
@@ -262,6 +279,7 @@ void http_stop(struct http *http)
 	}
 	pthread_cond_destroy(&http->finished);
 	pthread_mutex_destroy(&http->lock);
+	pthread_mutex_destroy(&http->serving);
 	free(http->routes);
 	free(http);
 }

@@ -34,6 +34,9 @@ struct http_route {
 int http_listen(const char *host, uint16_t port, const struct http_route *routes, size_t count,
 	struct http **out);
 uint16_t http_port(const struct http *http);
+/* Serve these from the next request on (malloc'ed, the server's now). When it returns no
+ * answer() of the old routes is running, nor will one: their strings and users may go. */
+void http_set_routes(struct http *http, struct http_route *routes, size_t count);
 void http_stop(struct http *http); /* NULL is allowed; waits for running answers, 5 s at most */
 
 #endif

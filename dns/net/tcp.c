@@ -23,6 +23,7 @@
 /* What the kernel may keep per connection and direction, before its doubling:
  * left alone it would grow to megabytes for a client that does not read. */
 #define KERNEL_BUFFER_BYTES 65536
+#define TCP_UNOPENED        1
 
 struct client {
 	uv_poll_t poll;
@@ -48,6 +49,7 @@ struct tcp {
 	struct tcp_limits limits;
 	union address bound;
 	int fd;
+	int opened; /* the handles: 0, TCP_UNOPENED, or a negative errno */
 	bool paused;
 	struct counters counters;
 };
@@ -324,10 +326,34 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 /* --- on the worker --- */
 
+static int handles_open(struct tcp *tcp)
+{
+	uv_loop_t *loop = worker_loop(tcp->worker);
+	int rc = uv_poll_init(loop, &tcp->poll, tcp->fd);
+
+	if (rc < 0)
+		return rc;
+	rc = uv_async_init(loop, &tcp->wake, on_wake);
+	if (rc < 0) {
+		uv_close((uv_handle_t *)&tcp->poll, NULL);
+		return rc;
+	}
+	uv_timer_init(loop, &tcp->timer);
+	tcp->poll.data = tcp;
+	tcp->timer.data = tcp;
+	tcp->wake.data = tcp;
+	return 0;
+}
+
 static void tcp_start(struct worker_service *service)
 {
 	struct tcp *tcp = (struct tcp *)(void *)service;
 
+	/* A loop's handles are made on its thread, where it has one. */
+	if (tcp->opened == TCP_UNOPENED)
+		tcp->opened = handles_open(tcp);
+	if (tcp->opened < 0)
+		return;
 	tcp->io.thread = worker_thread(tcp->worker);
 	uv_poll_start(&tcp->poll, UV_READABLE, on_listener);
 }
@@ -339,6 +365,8 @@ static void tcp_stop(struct worker_service *service)
 	struct tcp *tcp = (struct tcp *)(void *)service;
 	struct client *client, *next;
 
+	if (tcp->opened < 0 || tcp->opened == TCP_UNOPENED)
+		return;
 	if (tcp->io.thread && !tcp->paused)
 		on_listener(&tcp->poll, 0, UV_READABLE);
 	for (client = TAILQ_FIRST(&tcp->by_age); client; client = next) {
@@ -356,25 +384,21 @@ static void tcp_stop(struct worker_service *service)
 
 int worker_add_tcp(struct worker *worker, struct tcp *tcp)
 {
-	int rc = uv_poll_init(worker_loop(worker), &tcp->poll, tcp->fd);
-
-	if (rc < 0)
-		return rc;
-	rc = uv_async_init(worker_loop(worker), &tcp->wake, on_wake);
-	if (rc < 0) {
-		uv_close((uv_handle_t *)&tcp->poll, NULL);
-		return rc;
-	}
-	uv_timer_init(worker_loop(worker), &tcp->timer);
-	tcp->poll.data = tcp;
-	tcp->timer.data = tcp;
-	tcp->wake.data = tcp;
 	tcp->worker = worker;
 	tcp->io.handler = worker_handler(worker);
 	tcp->io.wake = (struct stream_wake){wake_send, tcp};
 	tcp->io.resume = client_resume;
-	worker_attach(worker, &tcp->service);
-	return 0;
+	tcp->opened = TCP_UNOPENED;
+	if (!worker_runs(worker))
+		tcp->opened = handles_open(tcp);
+	if (tcp->opened == 0 || worker_runs(worker))
+		worker_attach(worker, &tcp->service);
+	return tcp->opened;
+}
+
+void worker_remove_tcp(struct worker *worker, struct tcp *tcp)
+{
+	worker_detach(worker, &tcp->service);
 }
 
 /* --- opening --- */

@@ -37,8 +37,13 @@ int tcp_open(const struct sockaddr *address, int dual, const struct tcp_limits *
 	const void *tag, struct tcp **out);
 uint16_t tcp_port(const struct tcp *tcp);
 void tcp_stats(const struct tcp *tcp, struct tcp_stats *out); /* from any thread */
-void tcp_free(struct tcp *tcp); /* one that never ran, or whose worker was stopped */
+void tcp_free(struct tcp *tcp); /* removed, or whose worker was stopped or never ran */
 
-int worker_add_tcp(struct worker *worker, struct tcp *tcp); /* before worker_run */
+/* Control loop's thread; waits for the loop thread where that runs. After a failure there
+ * worker_remove_tcp() too. */
+int worker_add_tcp(struct worker *worker, struct tcp *tcp);
+/* Of one that runs: what clients have sent is answered, and they are closed; waits for it.
+ * Afterwards tcp_free() may be. */
+void worker_remove_tcp(struct worker *worker, struct tcp *tcp);
 
 #endif

@@ -36,6 +36,11 @@ void *worker_thread(const struct worker *worker)
 	return worker->thread;
 }
 
+bool worker_runs(const struct worker *worker)
+{
+	return worker->running && !worker->stopped;
+}
+
 static void services_stop(struct worker *worker)
 {
 	for (struct worker_service *s = worker->services; s; s = s->next)
@@ -156,7 +161,7 @@ void worker_attach(struct worker *worker, struct worker_service *service)
 {
 	struct change change = {.worker = worker, .service = service};
 
-	if (worker->running && !worker->stopped)
+	if (worker_runs(worker))
 		change_run(&change, on_attach);
 	else
 		service_add(worker, service);
@@ -166,8 +171,16 @@ void worker_detach(struct worker *worker, struct worker_service *service)
 {
 	struct change change = {.worker = worker, .service = service, .turns = 4};
 
-	if (worker->running && !worker->stopped)
+	if (worker_runs(worker))
 		change_run(&change, on_detach);
+}
+
+void worker_barrier(struct worker *worker)
+{
+	struct change change = {.worker = worker, .turns = 1};
+
+	if (worker_runs(worker))
+		change_run(&change, on_turn);
 }
 
 int worker_open(const struct net_handler *handler, struct worker **out)

@@ -46,7 +46,10 @@ void worker_detach(struct worker *worker, struct worker_service *service);
 /* Run the job on the loop thread, after those posted before. Any thread, until worker_stop()
  * has returned. */
 void worker_post(struct worker *worker, struct worker_job *job);
+/* Returns when every job that was posted before has run. Control loop's thread. */
+void worker_barrier(struct worker *worker);
 int worker_run(struct worker *worker);
+bool worker_runs(const struct worker *worker); /* between worker_run() and worker_stop() */
 /* Of one that never ran too, and again. From any thread but the worker's own. */
 void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker); /* stops it first; NULL is allowed */

@@ -8,6 +8,9 @@
  *	           slot 96   sum            and one for tcp
  *	threads    array -> array -> NULL
  *
+ * An array has room for all the slots there can be, as address space, so that it never
+ * moves while its thread counts, and a reload can add slots.
+ *
  * A look adds up the arrays, and makes of the buckets those that hold everything below
  * them. Threads go on counting meanwhile: the parts of one histogram may be a question
  * apart, so its count is made of the buckets that were read. */
@@ -20,12 +23,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CACHE_LINE 64
 #define NS_PER_S   1000000000u
+/* Of address space; what is never counted in takes no memory. */
+#define COUNTED_BYTES (METRICS_SLOTS_MAX * sizeof(uint64_t) + 3 * (size_t)CACHE_LINE)
 
 enum metric_type { COUNTER, GAUGE, HISTOGRAM };
-enum metric_buckets { NONE, TIME, SIZE, HEALTH, BUCKETS_COUNT };
+enum metric_buckets { NONE, TIME, SIZE, HEALTH, PROGRAMMING, REST, BUCKETS_COUNT };
 
 static const struct metric_row {
 	const char *name, *labels, *help;
@@ -47,6 +53,12 @@ static const uint64_t bounds_size[] = {
 	0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16000, 32000, 48000, 64000, UINT64_MAX};
 static const uint64_t bounds_health[] = {250000, 2500000, MS(25), MS(250), MS(2500), UINT64_MAX};
 
+static const uint64_t bounds_programming[] = {MS(1), MS(2), MS(4), MS(8), MS(16), MS(32), MS(64),
+	MS(128), MS(256), MS(512), MS(1024), MS(2048), MS(4096), MS(8192), MS(16384), MS(32768),
+	MS(65536), MS(131072), MS(262144), MS(524288), UINT64_MAX};
+static const uint64_t bounds_rest[] = {MS(5), MS(10), MS(25), MS(50), MS(100), MS(250), MS(500),
+	MS(1000), MS(2500), MS(5000), MS(10000), UINT64_MAX};
+
 #define BOUNDS(array) array, sizeof(array) / sizeof *(array)
 
 static const struct {
@@ -58,12 +70,16 @@ static const struct {
 	[TIME] = {BOUNDS(bounds_time), NS_PER_S},
 	[SIZE] = {BOUNDS(bounds_size), 1},
 	[HEALTH] = {BOUNDS(bounds_health), NS_PER_S},
+	[PROGRAMMING] = {BOUNDS(bounds_programming), NS_PER_S},
+	[REST] = {BOUNDS(bounds_rest), NS_PER_S},
 };
 
-#define NONE_BOUNDS   bounds_none
-#define TIME_BOUNDS   bounds_time
-#define SIZE_BOUNDS   bounds_size
-#define HEALTH_BOUNDS bounds_health
+#define NONE_BOUNDS        bounds_none
+#define TIME_BOUNDS        bounds_time
+#define SIZE_BOUNDS        bounds_size
+#define HEALTH_BOUNDS      bounds_health
+#define PROGRAMMING_BOUNDS bounds_programming
+#define REST_BOUNDS        bounds_rest
 const uint64_t *const metric_bounds[METRIC_COUNT] = {
 #define METRIC(id, name, type, labels, buckets, help) [METRIC_##id] = buckets##_BOUNDS,
 #include "metrics.def"
@@ -81,11 +97,14 @@ struct series {
 
 struct counted { /* one thread's; its slots begin a cache line behind it */
 	struct counted *next;
+	struct metrics *metrics;
+	bool idle; /* given back: what was counted stays, and the next thread goes on */
 };
 
 struct collector {
 	void (*collect)(void *user, struct metric_page *page);
 	void *user;
+	bool held; /* not asked yet */
 };
 
 struct metrics {
@@ -94,8 +113,9 @@ struct metrics {
 	struct collector *collectors;
 	size_t collector_count;
 	uint32_t slot_count;
+	bool holding;            /* new collectors are held */
 	pthread_mutex_t lock;    /* for threads */
-	pthread_mutex_t looking; /* one look at a time */
+	pthread_mutex_t looking; /* one look at a time, at series and collectors as they are */
 	struct counted *threads;
 };
 
@@ -132,7 +152,7 @@ void metrics_free(struct metrics *metrics)
 	while (metrics->threads) {
 		struct counted *next = metrics->threads->next;
 
-		free(metrics->threads);
+		munmap(metrics->threads, COUNTED_BYTES);
 		metrics->threads = next;
 	}
 	pthread_mutex_destroy(&metrics->lock);
@@ -186,30 +206,21 @@ static void *array_grow(void *array, size_t count, size_t size)
 	return grown;
 }
 
-int metrics_add(struct metrics *metrics, enum metric_id id, const char *const *labels,
-	const struct metric_axis *axes, size_t axis_count, uint32_t *slot)
+static int series_add(struct metrics *metrics, const struct series *like, const char *const *labels,
+	size_t label_count)
 {
-	const size_t label_count = labels_count(rows[id].labels) - axis_count;
+	const uint32_t slots = series_combinations(like) * metric_width(like->id);
 	struct series *grown, *series;
 
-	for (size_t i = 0; i < metrics->series_count; i++) {
-		if (!series_is(&metrics->series[i], id, labels))
-			continue;
-		*slot = metrics->series[i].slot;
-		return 0;
-	}
-	if (metrics->threads)
-		return -EBUSY;
+	if (slots > METRICS_SLOTS_MAX - metrics->slot_count)
+		return -ENOSPC;
 	grown = array_grow(metrics->series, metrics->series_count, sizeof *grown);
 	if (!grown)
 		return -ENOMEM;
 	metrics->series = grown;
 	series = &grown[metrics->series_count];
-	series->id = id;
+	*series = *like;
 	series->slot = metrics->slot_count;
-	series->axis_count = axis_count;
-	for (size_t i = 0; i < axis_count; i++)
-		series->axes[i] = axes[i];
 	for (; series->label_count < label_count; series->label_count++) {
 		series->labels[series->label_count] = strdup(labels[series->label_count]);
 		if (!series->labels[series->label_count]) {
@@ -218,22 +229,68 @@ int metrics_add(struct metrics *metrics, enum metric_id id, const char *const *l
 		}
 	}
 	metrics->series_count++;
-	metrics->slot_count += series_combinations(series) * metric_width(id);
-	*slot = series->slot;
+	metrics->slot_count += slots;
 	return 0;
+}
+
+int metrics_add(struct metrics *metrics, enum metric_id id, const char *const *labels,
+	const struct metric_axis *axes, size_t axis_count, uint32_t *slot)
+{
+	struct series like = {.id = id, .axis_count = axis_count};
+	int rc = 0;
+
+	for (size_t i = 0; i < metrics->series_count; i++) {
+		if (!series_is(&metrics->series[i], id, labels))
+			continue;
+		*slot = metrics->series[i].slot;
+		return 0;
+	}
+	for (size_t i = 0; i < axis_count; i++)
+		like.axes[i] = axes[i];
+	pthread_mutex_lock(&metrics->looking);
+	rc = series_add(metrics, &like, labels, labels_count(rows[id].labels) - axis_count);
+	pthread_mutex_unlock(&metrics->looking);
+	if (rc == 0)
+		*slot = metrics->series[metrics->series_count - 1].slot;
+	return rc;
 }
 
 int metrics_collect(
 	struct metrics *metrics, void (*collect)(void *user, struct metric_page *page), void *user)
 {
-	struct collector *grown =
-		array_grow(metrics->collectors, metrics->collector_count, sizeof *grown);
+	struct collector *grown;
 
-	if (!grown)
-		return -ENOMEM;
-	metrics->collectors = grown;
-	grown[metrics->collector_count++] = (struct collector){collect, user};
-	return 0;
+	pthread_mutex_lock(&metrics->looking);
+	grown = array_grow(metrics->collectors, metrics->collector_count, sizeof *grown);
+	if (grown) {
+		metrics->collectors = grown;
+		grown[metrics->collector_count++] =
+			(struct collector){collect, user, metrics->holding};
+	}
+	pthread_mutex_unlock(&metrics->looking);
+	return grown ? 0 : -ENOMEM;
+}
+
+void metrics_forget(struct metrics *metrics, const void *user)
+{
+	size_t kept = 0;
+
+	pthread_mutex_lock(&metrics->looking);
+	for (size_t i = 0; i < metrics->collector_count; i++) {
+		if (metrics->collectors[i].user != user)
+			metrics->collectors[kept++] = metrics->collectors[i];
+	}
+	metrics->collector_count = kept;
+	pthread_mutex_unlock(&metrics->looking);
+}
+
+void metrics_hold(struct metrics *metrics, bool hold)
+{
+	pthread_mutex_lock(&metrics->looking);
+	metrics->holding = hold;
+	for (size_t i = 0; i < metrics->collector_count && !hold; i++)
+		metrics->collectors[i].held = false;
+	pthread_mutex_unlock(&metrics->looking);
 }
 
 /* --- counting --- */
@@ -245,18 +302,47 @@ static _Atomic uint64_t *counted_slots(struct counted *counted)
 	return (_Atomic uint64_t *)(void *)((char *)counted + 2 * CACHE_LINE);
 }
 
-_Atomic uint64_t *metrics_counters(struct metrics *metrics)
+/* Without huge pages, one of which would be resident for the first count. */
+static struct counted *counted_new(struct metrics *metrics)
 {
-	struct counted *counted =
-		calloc(1, metrics->slot_count * sizeof(uint64_t) + 3 * (size_t)CACHE_LINE);
+	struct counted *counted = mmap(NULL, COUNTED_BYTES, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (!counted)
+	if (counted == MAP_FAILED)
 		return NULL;
-	pthread_mutex_lock(&metrics->lock);
+	madvise(counted, COUNTED_BYTES, MADV_NOHUGEPAGE);
+	counted->metrics = metrics;
 	counted->next = metrics->threads;
 	metrics->threads = counted;
+	return counted;
+}
+
+_Atomic uint64_t *metrics_counters(struct metrics *metrics)
+{
+	struct counted *counted;
+
+	pthread_mutex_lock(&metrics->lock);
+	counted = metrics->threads;
+	while (counted && !counted->idle)
+		counted = counted->next;
+	if (!counted)
+		counted = counted_new(metrics);
+	if (counted)
+		counted->idle = false;
 	pthread_mutex_unlock(&metrics->lock);
-	return counted_slots(counted);
+	return counted ? counted_slots(counted) : NULL;
+}
+
+void metrics_counters_return(_Atomic uint64_t *counters)
+{
+	struct counted *counted =
+		counters ? (void *)((char *)counters - 2 * (size_t)CACHE_LINE) : NULL;
+
+	if (!counted)
+		return;
+	pthread_mutex_lock(&counted->metrics->lock);
+	counted->idle = true;
+	pthread_mutex_unlock(&counted->metrics->lock);
 }
 
 /* --- looking --- */
@@ -386,8 +472,12 @@ int metrics_render(struct metrics *metrics, char **out, size_t *len)
 	pthread_mutex_unlock(&metrics->lock);
 	for (size_t i = 0; i < metrics->series_count; i++)
 		series_put(&page, &metrics->series[i], threads);
-	for (size_t i = 0; i < metrics->collector_count; i++)
-		metrics->collectors[i].collect(metrics->collectors[i].user, &page);
+	for (size_t i = 0; i < metrics->collector_count; i++) {
+		const struct collector *at = &metrics->collectors[i];
+
+		if (!at->held)
+			at->collect(at->user, &page);
+	}
 	pthread_mutex_unlock(&metrics->looking);
 	rc = page_join(&page, out, len);
 	for (size_t i = 0; i < METRIC_COUNT; i++)

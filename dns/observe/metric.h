@@ -17,9 +17,9 @@
  * Looked up when asked: a collector is called at each look and puts what it knows into
  * the page.
  *
- * metrics_add() and metrics_collect() belong to the control loop while plugins start,
- * before the first metrics_counters(); collectors run on whichever thread renders,
- * one at a time. */
+ * metrics_add(), metrics_collect() and their like belong to the control loop, at any time:
+ * they wait for a look that is under way. Collectors run on whichever thread renders, one
+ * at a time. What was added once stays: a configuration that is gone has counted. */
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,6 +34,7 @@ enum metric_id {
 };
 
 #define METRIC_LABELS_MAX 8
+#define METRICS_SLOTS_MAX (1u << 21) /* as address space in every thread, 16 MiB */
 
 struct metrics;
 struct metric_page;
@@ -48,23 +49,29 @@ int metrics_new(struct metrics **out);      /* 0 or -ENOMEM */
 void metrics_free(struct metrics *metrics); /* no thread counts any more; NULL is allowed */
 
 /* A slot for each combination of the axes, which stand for the row's last labels; labels
- * (copied) are those in front. The same labels again are the same slot. 0, -ENOMEM, or
- * -EBUSY: a thread counts already. A combination is shown from its first count on; what has
- * no labels at all, always. */
+ * (copied) are those in front. The same labels again are the same slot, and must have the
+ * same axes. 0, -ENOMEM, or -ENOSPC: METRICS_SLOTS_MAX. A combination is shown from its
+ * first count on; what has no labels at all, always. */
 int metrics_add(struct metrics *metrics, enum metric_id id, const char *const *labels,
 	const struct metric_axis *axes, size_t axis_count, uint32_t *slot);
 
 /* Slots of one combination: 1, and for histograms one for each bucket and two more. */
 uint32_t metric_width(enum metric_id id);
 
-/* Call collect(user, page) at each look. 0 or -ENOMEM. Both must outlive the metrics or the
- * last look. */
+/* Call collect(user, page) at each look, until metrics_forget(). 0 or -ENOMEM. */
 int metrics_collect(
 	struct metrics *metrics, void (*collect)(void *user, struct metric_page *page), void *user);
+/* No collector of this user is called any more, nor is one still running. */
+void metrics_forget(struct metrics *metrics, const void *user);
+/* While true, collectors that come are not called yet: they belong to a configuration that
+ * does not run yet, and may tell of what the running one tells of too. */
+void metrics_hold(struct metrics *metrics, bool hold);
 
-/* A thread's own slots, all zero, which live as long as the metrics, so that what a thread
- * has counted stays when it ends. NULL: out of memory. Any thread. */
+/* A thread's own slots, which live as long as the metrics: what a thread has counted stays
+ * when it ends and gives them back, and the next thread goes on counting there. NULL: out of
+ * memory. Any thread. */
 _Atomic uint64_t *metrics_counters(struct metrics *metrics);
+void metrics_counters_return(_Atomic uint64_t *counters); /* NULL is allowed */
 
 /* One more; by the counters' own thread. */
 static inline void metric_count(_Atomic uint64_t *counters, uint32_t slot, uint64_t n)

@@ -4,14 +4,21 @@
  * without one the question is allowed.
  *
  * The server's own questions (an alias's target, a name of a search list) are looked at
- * too, as the client's: nobody gets by an alias what they may not ask for. */
+ * too, as the client's: nobody gets by an alias what they may not ask for.
+ *
+ * What is counted is what became of the client's questions. A chain that waits is run again
+ * from its start, so a question that passes counts when its reply is done; the other
+ * verdicts are the last word of the run. */
 
 #include "dns/observe/log.h"
+#include "dns/observe/metric.h"
 #include "dns/wire/type.h"
+#include "labels.h"
 #include "list.h"
 #include "option.h"
 #include "prefix.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +26,14 @@
 enum acl_action { ACL_ALLOW, ACL_BLOCK, ACL_FILTER, ACL_DROP };
 
 static const char *const action_names[] = {"allow", "block", "filter", "drop", NULL};
+
+/* Of a zone; what is allowed is of no zone. */
+static const enum metric_id action_metrics[] = {
+	[ACL_ALLOW] = METRIC_ACL_ALLOWED,
+	[ACL_BLOCK] = METRIC_ACL_BLOCKED,
+	[ACL_FILTER] = METRIC_ACL_FILTERED,
+	[ACL_DROP] = METRIC_ACL_DROPPED,
+};
 
 struct acl_rule {
 	enum acl_action action;
@@ -33,22 +48,38 @@ struct acl_line {
 	size_t zone_count;
 	struct acl_rule *rules;
 	size_t rule_count;
+	size_t first; /* of a server's slots: its first zone's */
 };
 
 struct acl {
 	struct acl_line *lines;
 	size_t count;
+	struct corefile_token at;
+	/* Each server's: one for what is allowed, then of every line's every zone ACL_DROP. */
+	uint32_t *slots; /* NULL: nobody counts */
+	size_t width;
+	struct server_rows servers;
+};
+
+struct acl_verdict {
+	enum acl_action action;
+	size_t slot; /* of a server's */
 };
 
 /* ---- questions ---- */
 
-static bool line_holds(const struct acl_line *line, const struct query *query)
+/* The longest zone that holds the name; zone_count: none. */
+static size_t line_zone(const struct acl_line *line, const struct query *query)
 {
+	size_t found = line->zone_count;
+
 	for (size_t i = 0; i < line->zone_count; i++) {
-		if (query_below(query, &line->zones[i]))
-			return true;
+		if (query_below(query, &line->zones[i]) &&
+			(found == line->zone_count ||
+				line->zones[i].labels > line->zones[found].labels))
+			found = i;
 	}
-	return false;
+	return found;
 }
 
 static bool rule_fits(const struct acl_rule *rule, const struct txn *txn)
@@ -61,24 +92,43 @@ static bool rule_fits(const struct acl_rule *rule, const struct txn *txn)
 						    prefix_peer(txn->peer)));
 }
 
-static enum acl_action acl_decide(const struct acl *acl, const struct txn *txn)
+static struct acl_verdict acl_decide(const struct acl *acl, const struct txn *txn)
 {
 	for (size_t i = 0; i < acl->count; i++) {
 		const struct acl_line *line = &acl->lines[i];
+		const size_t zone = line_zone(line, txn->query);
 
-		if (!line_holds(line, txn->query))
-			continue;
-		for (size_t r = 0; r < line->rule_count; r++) {
-			if (rule_fits(&line->rules[r], txn))
-				return line->rules[r].action;
+		for (size_t r = 0; zone < line->zone_count && r < line->rule_count; r++) {
+			const enum acl_action action = line->rules[r].action;
+
+			if (!rule_fits(&line->rules[r], txn))
+				continue;
+			if (action == ACL_ALLOW)
+				return (struct acl_verdict){ACL_ALLOW, 0};
+			return (struct acl_verdict){
+				action, line->first + zone * ACL_DROP + action - ACL_BLOCK};
 		}
 	}
-	return ACL_ALLOW;
+	return (struct acl_verdict){ACL_ALLOW, 0};
+}
+
+static void acl_count(const struct acl *acl, const struct txn *txn, size_t slot)
+{
+	_Atomic uint64_t *counters = acl->slots ? thread_counters(txn->thread) : NULL;
+
+	if (counters)
+		metric_count(counters,
+			acl->slots[server_rows_at(&acl->servers, txn) * acl->width + slot], 1);
 }
 
 static enum plugin_verdict acl_query(void *instance, struct txn *txn)
 {
-	switch (acl_decide(instance, txn)) {
+	const struct acl *acl = instance;
+	const struct acl_verdict verdict = acl_decide(acl, txn);
+
+	if (verdict.action != ACL_ALLOW && txn->depth == 0)
+		acl_count(acl, txn, verdict.slot);
+	switch (verdict.action) {
 	case ACL_ALLOW:
 		break;
 	case ACL_BLOCK:
@@ -92,6 +142,13 @@ static enum plugin_verdict acl_query(void *instance, struct txn *txn)
 		return PLUGIN_DROP;
 	}
 	return PLUGIN_NEXT;
+}
+
+/* A reply that is not acl's own. Names of plugins are compared as pointers. */
+static void acl_done(void *instance, struct txn *txn)
+{
+	if (txn->answered_by != plugin_acl.name)
+		acl_count(instance, txn, 0);
 }
 
 /* ---- setup ---- */
@@ -260,6 +317,8 @@ static void acl_free(void *instance)
 	for (size_t i = 0; i < acl->count; i++)
 		line_clear(&acl->lines[i]);
 	free(acl->lines);
+	free(acl->slots);
+	server_rows_free(&acl->servers);
 	free(acl);
 }
 
@@ -278,13 +337,84 @@ static int acl_setup(const struct plugin_site *site, void **instance, char err[C
 		acl_free(acl);
 		return rc;
 	}
+	acl->at = site->lines[0]->tokens[0];
 	*instance = acl;
 	return 0;
+}
+
+/* ---- start ---- */
+
+static int zone_slots(
+	struct metrics *metrics, const char *server, const struct name *zone, uint32_t *slots)
+{
+	char text[NAME_TEXT_MAX];
+	const char *const labels[] = {server, text, ""};
+	int rc = 0;
+
+	name_to_text(zone->wire, text, sizeof text);
+	for (size_t i = ACL_BLOCK; i <= ACL_DROP && rc == 0; i++)
+		rc = metrics_add(
+			metrics, action_metrics[i], labels, NULL, 0, &slots[i - ACL_BLOCK]);
+	return rc;
+}
+
+static int server_slots(
+	const struct acl *acl, struct metrics *metrics, const char *server, uint32_t *slots)
+{
+	const char *const labels[] = {server, ""};
+	int rc = metrics_add(metrics, action_metrics[ACL_ALLOW], labels, NULL, 0, &slots[0]);
+
+	for (size_t i = 0; i < acl->count; i++) {
+		const struct acl_line *line = &acl->lines[i];
+
+		for (size_t z = 0; z < line->zone_count && rc == 0; z++)
+			rc = zone_slots(metrics, server, &line->zones[z],
+				&slots[line->first + z * ACL_DROP]);
+	}
+	return rc;
+}
+
+static int slots_make(struct acl *acl, struct metrics *metrics)
+{
+	const size_t servers = server_rows_count(&acl->servers);
+	char server[SERVER_TEXT_MAX];
+	int rc = 0;
+
+	acl->width = 1;
+	for (size_t i = 0; i < acl->count; i++) {
+		acl->lines[i].first = acl->width;
+		acl->width += acl->lines[i].zone_count * ACL_DROP;
+	}
+	acl->slots = calloc(servers * acl->width, sizeof *acl->slots);
+	if (!acl->slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < servers && rc == 0; i++) {
+		server_rows_text(&acl->servers, i, server);
+		rc = server_slots(acl, metrics, server, &acl->slots[i * acl->width]);
+	}
+	return rc;
+}
+
+static int acl_start(void *instance, const struct plugin_host *host, const struct block *block,
+	char err[COREFILE_ERROR_MAX])
+{
+	struct acl *acl = instance;
+	int rc = 0;
+
+	if (host->metrics)
+		rc = server_rows_read(block, &acl->servers, err);
+	if (host->metrics && rc == 0)
+		rc = slots_make(acl, host->metrics);
+	if (rc < 0 && !err[0])
+		corefile_error(err, &acl->at, "acl: metrics: %s", strerror(-rc));
+	return rc;
 }
 
 const struct plugin plugin_acl = {
 	.name = "acl",
 	.setup = acl_setup,
+	.start = acl_start,
 	.query = acl_query,
+	.done = acl_done,
 	.free = acl_free,
 };

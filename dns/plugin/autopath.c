@@ -18,9 +18,11 @@
  * nothing is found it is a failure: nobody may conclude that there is no such name. */
 
 #include "dns/observe/log.h"
+#include "dns/observe/metric.h"
 #include "dns/serve/ask.h"
 #include "dns/wire/pack.h"
 #include "dns/wire/type.h"
+#include "labels.h"
 #include "list.h"
 #include "option.h"
 #include "resolv_conf.h"
@@ -37,6 +39,8 @@ struct autopath {
 	struct name *search; /* of the file; the root is the last one */
 	size_t search_count;
 	const struct block_plugin *provider;
+	struct server_rows servers;
+	uint32_t *successes; /* a slot of each server; NULL: nobody counts */
 };
 
 /* ---- questions ---- */
@@ -91,6 +95,16 @@ static void put_found(struct txn *txn, const struct message *message)
 	}
 }
 
+/* Nothing waits behind autopath's answer: this is the last run of the chain. */
+static void count_success(const struct autopath *autopath, const struct txn *txn)
+{
+	_Atomic uint64_t *counters = autopath->successes ? thread_counters(txn->thread) : NULL;
+
+	if (counters)
+		metric_count(
+			counters, autopath->successes[server_rows_at(&autopath->servers, txn)], 1);
+}
+
 static bool is_answer(const struct message *message)
 {
 	return message->rcode == RCODE_NOERROR;
@@ -137,6 +151,7 @@ static enum plugin_verdict autopath_query(void *instance, struct txn *txn)
 			continue;
 		txn->error = NULL;
 		put_found(txn, &message);
+		count_success(autopath, txn);
 		return PLUGIN_DONE;
 	}
 	if (!failed)
@@ -199,6 +214,8 @@ static void autopath_free(void *instance)
 	free(autopath->zones);
 	free(autopath->source);
 	free(autopath->search);
+	free(autopath->successes);
+	server_rows_free(&autopath->servers);
 	free(autopath);
 }
 
@@ -246,15 +263,29 @@ static int autopath_setup(
 	return 0;
 }
 
-/* As in CoreDNS a missing provider is no reason not to start: nothing is found then. */
-static int autopath_start(void *instance, const struct plugin_host *host, const struct block *block,
-	char err[COREFILE_ERROR_MAX])
+static int successes_make(struct autopath *autopath, struct metrics *metrics)
 {
-	struct autopath *autopath = instance;
+	const size_t count = server_rows_count(&autopath->servers);
+	char server[SERVER_TEXT_MAX];
+	const char *const labels[] = {server};
+	int rc = 0;
+
+	autopath->successes = calloc(count, sizeof *autopath->successes);
+	if (!autopath->successes)
+		return -ENOMEM;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		server_rows_text(&autopath->servers, i, server);
+		rc = metrics_add(
+			metrics, METRIC_AUTOPATH_SUCCESS, labels, NULL, 0, &autopath->successes[i]);
+	}
+	return rc;
+}
+
+/* As in CoreDNS a missing provider is no reason not to start: nothing is found then. */
+static void provider_find(struct autopath *autopath, const struct block *block)
+{
 	const struct corefile_token *at = &autopath->at;
 
-	(void)host;
-	(void)err;
 	for (size_t i = 0; autopath->source && i < block->plugin_count; i++) {
 		const struct block_plugin *plugin = &block->plugins[i];
 
@@ -271,7 +302,22 @@ static int autopath_start(void *instance, const struct plugin_host *host, const 
 			"%s:%u:%u: clients are known by their Pods: without 'pods verified' in "
 			"'%s' nothing is looked up",
 			at->file, at->line, at->col, autopath->source);
-	return 0;
+}
+
+static int autopath_start(void *instance, const struct plugin_host *host, const struct block *block,
+	char err[COREFILE_ERROR_MAX])
+{
+	struct autopath *autopath = instance;
+	int rc = 0;
+
+	provider_find(autopath, block);
+	if (host->metrics)
+		rc = server_rows_read(block, &autopath->servers, err);
+	if (host->metrics && rc == 0)
+		rc = successes_make(autopath, host->metrics);
+	if (rc < 0 && !err[0])
+		corefile_error(err, &autopath->at, "autopath: metrics: %s", strerror(-rc));
+	return rc;
 }
 
 const struct plugin plugin_autopath = {

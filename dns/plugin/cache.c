@@ -202,10 +202,21 @@ static int cache_start(void *instance, const struct plugin_host *host, const str
 	return rc;
 }
 
+static void cache_stop(void *instance, void (*done)(void *user), void *user)
+{
+	const struct cache *cache = instance;
+
+	cache_metrics_stop(cache->metrics);
+	done(user);
+}
+
 const struct plugin plugin_cache = {
 	.name = "cache",
 	.setup = cache_setup,
 	.start = cache_start,
 	.rewrite = cache_rewrite,
+	.stop = cache_stop,
 	.free = cache_free,
+	/* Also where `bind` changes: what a new address answers counts under the first one. */
+	.keeps = true,
 };

@@ -78,6 +78,8 @@ struct cache_metrics;
 int cache_metrics_start(const struct plugin_host *host, const struct block *block,
 	const struct cache_zones *zones, const struct forwarded *table, struct cache_metrics **out,
 	char err[COREFILE_ERROR_MAX]);
+/* Nobody asks it any more. */
+void cache_metrics_stop(struct cache_metrics *metrics);
 void cache_metrics_free(struct cache_metrics *metrics); /* NULL is allowed */
 
 enum cache_count {

@@ -16,12 +16,12 @@ struct cache_row {
 };
 
 struct cache_metrics {
-	uint16_t *ports; /* the block's; another configuration may lay the block out anew */
-	size_t port_count;
-	struct servers servers;
+	struct metrics *metrics; /* where the collector is */
+	struct twin twin;
+	struct server_rows servers;
 	char *zones;
 	const struct forwarded *table;
-	struct cache_row *rows; /* by port, then by address */
+	struct cache_row *rows; /* a server's each */
 	char server[SERVER_TEXT_MAX];
 };
 
@@ -45,17 +45,11 @@ void cache_metrics_count(
 	const struct cache_metrics *metrics, const struct txn *txn, enum cache_count count)
 {
 	_Atomic uint64_t *counters = metrics ? thread_counters(txn->thread) : NULL;
-	size_t port = 0;
 
 	if (!counters)
 		return;
-	while (port + 1 < metrics->port_count && metrics->ports[port] != txn->block->port)
-		port++;
-	metric_count(counters,
-		metrics->rows[port * metrics->servers.count +
-			       servers_at(&metrics->servers, txn->local)]
-			.slots[count],
-		1);
+	metric_count(
+		counters, metrics->rows[server_rows_at(&metrics->servers, txn)].slots[count], 1);
 }
 
 static int row_add(const struct cache_metrics *metrics, struct metrics *to, const char *server,
@@ -75,40 +69,30 @@ static int row_add(const struct cache_metrics *metrics, struct metrics *to, cons
 
 static int rows_make(struct cache_metrics *metrics, struct metrics *to)
 {
-	const size_t ports = metrics->port_count, servers = metrics->servers.count;
+	const size_t count = server_rows_count(&metrics->servers);
 	char server[SERVER_TEXT_MAX];
 	int rc = 0;
 
-	metrics->rows = calloc(ports * servers, sizeof *metrics->rows);
+	metrics->rows = calloc(count, sizeof *metrics->rows);
 	if (!metrics->rows)
 		return -ENOMEM;
-	for (size_t i = 0; i < ports * servers && rc == 0; i++) {
-		servers_text(&metrics->servers, i % servers, metrics->ports[i / servers], server);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		server_rows_text(&metrics->servers, i, server);
 		rc = row_add(metrics, to, server, &metrics->rows[i]);
 	}
 	return rc;
 }
 
-static int ports_read(struct cache_metrics *metrics, const struct block *block)
-{
-	metrics->port_count = block->siblings + 1;
-	metrics->ports = calloc(metrics->port_count, sizeof *metrics->ports);
-	if (!metrics->ports)
-		return -ENOMEM;
-	for (size_t i = 0; i < metrics->port_count; i++)
-		metrics->ports[i] = block[i].port;
-	return 0;
-}
-
 static void collect(void *user, struct metric_page *page)
 {
 	const struct cache_metrics *metrics = user;
+	char *made;
+	const char *zones = twin_text(&metrics->twin, &made);
 	struct forwarded_stats stats;
 
 	forwarded_stats(metrics->table, &stats);
 	for (unsigned i = 0; i < 2; i++) {
-		const char *const labels[] = {
-			metrics->server, i ? denial : success, metrics->zones, view};
+		const char *const labels[] = {metrics->server, i ? denial : success, zones, view};
 
 		metric_put(page, METRIC_CACHE_ENTRIES, labels,
 			(double)(i ? stats.denial_entries : stats.success_entries));
@@ -117,6 +101,7 @@ static void collect(void *user, struct metric_page *page)
 		metric_put(page, METRIC_CACHE_BYTES, labels,
 			(double)(i ? stats.denial_bytes : stats.success_bytes));
 	}
+	free(made);
 }
 
 int cache_metrics_start(const struct plugin_host *host, const struct block *block,
@@ -129,14 +114,15 @@ int cache_metrics_start(const struct plugin_host *host, const struct block *bloc
 	if (!metrics)
 		return -ENOMEM;
 	metrics->table = table;
-	rc = ports_read(metrics, block);
-	if (rc == 0)
-		rc = servers_read(block, &metrics->servers, err);
+	metrics->metrics = host->metrics;
+	rc = server_rows_read(block, &metrics->servers, err);
 	if (rc < 0)
 		goto fail;
-	servers_text(&metrics->servers, 0, block->port, metrics->server);
-	metrics->zones = labels_zones(host, metrics->server, zones->zones, zones->count);
+	server_rows_text(&metrics->servers, 0, metrics->server);
+	metrics->zones = labels_zones(zones->zones, zones->count);
 	rc = metrics->zones ? rows_make(metrics, host->metrics) : -ENOMEM;
+	if (rc == 0)
+		rc = twin_join(&metrics->twin, host, metrics->server, metrics->zones);
 	if (rc == 0)
 		rc = metrics_collect(host->metrics, collect, metrics);
 	if (rc < 0)
@@ -148,12 +134,20 @@ fail:
 	return rc;
 }
 
+void cache_metrics_stop(struct cache_metrics *metrics)
+{
+	if (!metrics || !metrics->twin.among)
+		return;
+	metrics_forget(metrics->metrics, metrics);
+	twin_leave(&metrics->twin);
+}
+
 void cache_metrics_free(struct cache_metrics *metrics)
 {
 	if (!metrics)
 		return;
-	servers_free(&metrics->servers);
-	free(metrics->ports);
+	cache_metrics_stop(metrics);
+	server_rows_free(&metrics->servers);
 	free(metrics->zones);
 	free(metrics->rows);
 	free(metrics);

@@ -419,6 +419,9 @@ static void forward_stop(void *instance, void (*done)(void *user), void *user)
 	forward_files_stop(forward, done, user);
 }
 
+/* The first one has its table, the second one a pointer to it. */
+static const char *const kept_with[] = {"cache", "loop", NULL};
+
 const struct plugin plugin_forward = {
 	.name = "forward",
 	.setup = forward_setup,
@@ -426,4 +429,6 @@ const struct plugin plugin_forward = {
 	.query = forward_query,
 	.stop = forward_stop,
 	.free = forward_free,
+	.keeps = true,
+	.kept_with = kept_with,
 };

@@ -197,6 +197,7 @@ void health_poll_stop(struct health_poll *poll, void (*done)(void *user), void *
 {
 	poll->stopped = done;
 	poll->stopped_user = user;
+	metrics_counters_return(poll->counters);
 	uv_close((uv_handle_t *)&poll->timer, timer_closed);
 	if (poll->busy && !look_is_over(poll))
 		uv_close((uv_handle_t *)&poll->tcp, tcp_closed);

@@ -86,6 +86,7 @@ static void hosts_free(void *instance)
 
 	if (!hosts)
 		return;
+	hosts_metrics_free(hosts->metrics);
 	hosts_reload_free(hosts);
 	hosts_options_free(&hosts->options);
 	free(hosts);
@@ -123,6 +124,8 @@ static int hosts_start(void *instance, const struct plugin_host *host, const str
 	};
 	if (getrandom(hosts->rules.key, sizeof hosts->rules.key, 0) != sizeof hosts->rules.key)
 		rc = -EIO;
+	if (rc == 0 && host->metrics)
+		rc = hosts_metrics_start(host, hosts->options.path, &hosts->metrics);
 	if (rc == 0)
 		rc = hosts_reload_start(hosts, host->loop);
 	if (rc < 0)
@@ -133,7 +136,11 @@ static int hosts_start(void *instance, const struct plugin_host *host, const str
 
 static void hosts_stop(void *instance, void (*done)(void *user), void *user)
 {
-	hosts_reload_stop(instance, done, user);
+	struct hosts *hosts = instance;
+
+	hosts_metrics_free(hosts->metrics);
+	hosts->metrics = NULL;
+	hosts_reload_stop(hosts, done, user);
 }
 
 const struct plugin plugin_hosts = {
@@ -143,4 +150,5 @@ const struct plugin plugin_hosts = {
 	.query = hosts_query,
 	.stop = hosts_stop,
 	.free = hosts_free,
+	.keeps = true,
 };

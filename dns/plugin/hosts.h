@@ -3,11 +3,12 @@
 #define BINNACLE_DNS_PLUGIN_HOSTS_H
 
 /* `hosts` in parts: hosts_options.c reads the directive, hosts_reload.c follows the file,
- * hosts.c answers. */
+ * hosts_metrics.c tells of it, hosts.c answers. */
 
 #include "cache/epoch.h"
 #include "dns/serve/plugin.h"
 #include "hosts_file.h"
+#include "hosts_metrics.h"
 #include "hosts_text.h"
 
 #include <stdatomic.h>
@@ -51,7 +52,8 @@ struct hosts {
 	struct epoch_bin bin;
 	struct hosts_stamp stamp;
 	struct hosts_load load;
-	int told; /* the error that was logged; 0: none */
+	struct hosts_metrics *metrics; /* NULL: nobody counts */
+	int told;                      /* the error that was logged; 0: none */
 	uv_timer_t timer;
 	uv_work_t work;
 	bool timer_open, working;

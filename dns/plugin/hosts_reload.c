@@ -111,7 +111,10 @@ static void publish(struct hosts *hosts, struct hosts_table *table)
 {
 	struct hosts_table *old =
 		atomic_exchange_explicit(&hosts->table, table, memory_order_acq_rel);
+	const struct timespec *changed = &hosts->stamp.changed;
 
+	hosts_metrics_set(hosts->metrics, hosts_table_records(table),
+		hosts->stamp.known ? (int64_t)changed->tv_sec * 1000000000 + changed->tv_nsec : 0);
 	if (!old)
 		return;
 	epoch_retire(&hosts->bin, old, hosts_table_bytes(old), table_drop);

@@ -295,6 +295,8 @@ static int k8s_external_start(void *instance, const struct plugin_host *host,
 	return 0;
 }
 
+static const char *const kept_with[] = {"kubernetes", NULL};
+
 const struct plugin plugin_k8s_external = {
 	.name = "k8s_external",
 	.setup = k8s_external_setup,
@@ -302,4 +304,6 @@ const struct plugin plugin_k8s_external = {
 	.query = k8s_external_query,
 	.free = k8s_external_free,
 	.transfer = &k8s_external_transfer,
+	.keeps = true,
+	.kept_with = kept_with,
 };

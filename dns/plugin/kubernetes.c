@@ -140,6 +140,8 @@ static void kubernetes_event(void *user, const struct watch_event *event)
 {
 	const struct kubernetes *kubernetes = user;
 
+	if (kubernetes->metrics)
+		kubernetes_metrics_event(kubernetes->metrics, event);
 	kubernetes_event_log(event, cluster_synced(kubernetes->cluster, event->kind));
 }
 
@@ -266,6 +268,7 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.namespace_selector = options->namespace_labels,
 		.endpoint_pod_names = options->endpoint_pod_names,
 		.endpoint_zones = options->zonal,
+		.counted = host->metrics != NULL,
 		.service_externals = kubernetes->external,
 		.user_agent = agent,
 		.endpoint = options->endpoint,
@@ -276,9 +279,9 @@ static int kubernetes_start(void *instance, const struct plugin_host *host,
 		.context = options->context,
 		.paths = (const char *const *)options->manifests,
 		/* Without memory for it the sessions go each their own way. */
-		.peers = host->shared
-				 ? host->shared(host->ctx, "kubernetes", sizeof(struct watch_peers))
-				 : NULL,
+		.peers = host->lasting ? host->lasting(host->ctx, "kubernetes",
+						 sizeof(struct watch_peers))
+				       : NULL,
 	};
 	int rc;
 
@@ -418,6 +421,9 @@ static const struct transfer_source kubernetes_transfer = {
 	.watch = kubernetes_watch,
 };
 
+/* It tells before the start what the cluster has to keep. */
+static const char *const kept_with[] = {"k8s_external", NULL};
+
 const struct plugin plugin_kubernetes = {
 	.name = "kubernetes",
 	.setup = kubernetes_setup,
@@ -428,4 +434,6 @@ const struct plugin plugin_kubernetes = {
 	.free = kubernetes_free,
 	.transfer = &kubernetes_transfer,
 	.search = kubernetes_search,
+	.keeps = true,
+	.kept_with = kept_with,
 };

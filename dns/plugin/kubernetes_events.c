@@ -173,6 +173,9 @@ void kubernetes_event_log(const struct watch_event *event, bool complete)
 	case WATCH_OBJECT_REFUSED:
 		log_refused_object(event, kind, detail);
 		break;
+	case WATCH_TRIGGERED: /* only counted */
+	case WATCH_ANSWERED:
+		break;
 	case WATCH_FILE_REFUSED:
 	case WATCH_FILES_LOADED:
 		log_file(event, detail);

@@ -2,8 +2,9 @@
 #ifndef BINNACLE_DNS_PLUGIN_KUBERNETES_METRICS_H
 #define BINNACLE_DNS_PLUGIN_KUBERNETES_METRICS_H
 
-/* The metrics of one `kubernetes` (binnacle_kubernetes_* by kind, binnacle_cluster_*):
- * added to the host's, and looked up when somebody asks. Control loop's thread. */
+/* The metrics of one `kubernetes`: binnacle_kubernetes_* by kind and binnacle_cluster_*, which
+ * are looked up when somebody asks, and coredns_kubernetes_*, which are counted here. Control
+ * loop's thread. */
 
 #include "kubernetes.h"
 
@@ -14,6 +15,8 @@ struct kubernetes_metrics;
 int kubernetes_metrics_start(const struct plugin_host *host,
 	const struct kubernetes_options *options, const struct cluster *cluster,
 	const struct watch *watch, struct kubernetes_metrics **out);
+/* Count what the event tells; only WATCH_TRIGGERED and WATCH_ANSWERED are anything to count. */
+void kubernetes_metrics_event(struct kubernetes_metrics *metrics, const struct watch_event *event);
 /* Once nobody looks any more. done: it can be freed. */
 void kubernetes_metrics_stop(
 	struct kubernetes_metrics *metrics, void (*done)(void *user), void *user);

@@ -99,12 +99,50 @@ void servers_free(struct servers *servers)
 	*servers = (struct servers){0};
 }
 
-char *labels_zones(const struct plugin_host *host, const char *key, const struct name *zones,
-	size_t zone_count)
+int server_rows_read(
+	const struct block *block, struct server_rows *rows, char err[COREFILE_ERROR_MAX])
 {
-	char *text = malloc(zone_count * (NAME_TEXT_MAX + 1) + 16), *seen_key = NULL;
+	rows->ports = calloc(block->siblings + 1, sizeof *rows->ports);
+	if (!rows->ports)
+		return -ENOMEM;
+	rows->port_count = block->siblings + 1;
+	for (size_t i = 0; i < rows->port_count; i++)
+		rows->ports[i] = block[i].port;
+	return servers_read(block, &rows->servers, err);
+}
+
+void server_rows_free(struct server_rows *rows)
+{
+	servers_free(&rows->servers);
+	free(rows->ports);
+	*rows = (struct server_rows){0};
+}
+
+size_t server_rows_count(const struct server_rows *rows)
+{
+	return rows->port_count * rows->servers.count;
+}
+
+void server_rows_text(const struct server_rows *rows, size_t row, char text[SERVER_TEXT_MAX])
+{
+	const size_t servers = rows->servers.count;
+
+	servers_text(&rows->servers, row % servers, rows->ports[row / servers], text);
+}
+
+size_t server_rows_at(const struct server_rows *rows, const struct txn *txn)
+{
+	size_t port = 0;
+
+	while (port + 1 < rows->port_count && rows->ports[port] != txn->block->port)
+		port++;
+	return port * rows->servers.count + servers_at(&rows->servers, txn->local);
+}
+
+char *labels_zones(const struct name *zones, size_t zone_count)
+{
+	char *text = malloc(zone_count * (NAME_TEXT_MAX + 1) + 1);
 	size_t len = 0;
-	unsigned *seen;
 
 	if (!text)
 		return NULL;
@@ -114,13 +152,65 @@ char *labels_zones(const struct plugin_host *host, const char *key, const struct
 			text[len++] = ',';
 		len += name_to_text(zones[i].wire, text + len, NAME_TEXT_MAX);
 	}
-	if (asprintf(&seen_key, "%s metrics %s", key, text) < 0) {
-		free(text);
-		return NULL;
-	}
-	seen = host->shared(host->ctx, seen_key, sizeof *seen);
-	free(seen_key);
-	if (seen && ++*seen > 1)
-		snprintf(text + len, 16, "#%u", *seen);
 	return text;
+}
+
+struct twins {
+	struct twin *first;
+};
+
+static void twins_number(struct twins *twins)
+{
+	unsigned number = 0;
+
+	for (struct twin *at = twins->first; at; at = at->next)
+		atomic_store_explicit(&at->number, ++number, memory_order_relaxed);
+}
+
+int twin_join(struct twin *twin, const struct plugin_host *host, const char *key, const char *text)
+{
+	struct twin **at;
+	char *full_key;
+
+	if (asprintf(&full_key, "%s metrics %s", key, text) < 0)
+		return -ENOMEM;
+	twin->text = text;
+	twin->next = NULL;
+	twin->among = host->lasting(host->ctx, full_key, sizeof *twin->among);
+	free(full_key);
+	if (!twin->among)
+		return -ENOMEM;
+	at = &twin->among->first;
+	while (*at)
+		at = &(*at)->next;
+	*at = twin;
+	twins_number(twin->among);
+	return 0;
+}
+
+void twin_leave(struct twin *twin)
+{
+	struct twin **at;
+
+	if (!twin->among)
+		return;
+	at = &twin->among->first;
+	while (*at && *at != twin)
+		at = &(*at)->next;
+	if (*at)
+		*at = twin->next;
+	twins_number(twin->among);
+	twin->among = NULL;
+}
+
+const char *twin_text(const struct twin *twin, char **made)
+{
+	const unsigned number = atomic_load_explicit(&twin->number, memory_order_relaxed);
+
+	*made = NULL;
+	if (number < 2)
+		return twin->text;
+	if (asprintf(made, "%s#%u", twin->text, number) < 0)
+		*made = NULL;
+	return *made ? *made : twin->text;
 }

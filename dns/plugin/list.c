@@ -5,6 +5,7 @@
 
 const struct plugin *const plugin_list[] = {
 	/* The order of CoreDNS's plugin.cfg, so that a Corefile means the same here. */
+	&plugin_reload,
 	&plugin_bufsize,
 	&plugin_bind,
 	&plugin_ready,
@@ -26,11 +27,10 @@ const struct plugin *const plugin_list[] = {
 };
 
 const char *const plugin_absent[] = {"root", "metadata", "geoip", "cancel", "proxyproto", "quic",
-	"grpc_server", "https", "https3", "timeouts", "multisocket", "reload", "nsid", "debug",
-	"trace", "pprof", "shed", "dnstap", "local", "dns64", "any", "chaos", "tsig", "rewrite",
-	"header", "dnssec", "tls", "minimal", "template", "route53", "azure", "clouddns", "file",
-	"auto", "secondary", "etcd", "grpc", "erratic", "whoami", "on", "sign", "view", "nomad",
-	NULL};
+	"grpc_server", "https", "https3", "timeouts", "multisocket", "nsid", "debug", "trace",
+	"pprof", "shed", "dnstap", "local", "dns64", "any", "chaos", "tsig", "rewrite", "header",
+	"dnssec", "tls", "minimal", "template", "route53", "azure", "clouddns", "file", "auto",
+	"secondary", "etcd", "grpc", "erratic", "whoami", "on", "sign", "view", "nomad", NULL};
 
 int plugin_find(const char *directive)
 {

@@ -23,6 +23,7 @@ extern const struct plugin plugin_log;
 extern const struct plugin plugin_loop;
 extern const struct plugin plugin_prometheus;
 extern const struct plugin plugin_ready;
+extern const struct plugin plugin_reload;
 extern const struct plugin plugin_transfer;
 
 /* NULL-terminated. */

@@ -54,9 +54,13 @@ static int loop_start(void *instance, const struct plugin_host *host, const stru
 	return 0;
 }
 
+static const char *const kept_with[] = {"forward", NULL};
+
 const struct plugin plugin_loop = {
 	.name = "loop",
 	.setup = loop_setup,
 	.start = loop_start,
 	.query = loop_query,
+	.keeps = true,
+	.kept_with = kept_with,
 };

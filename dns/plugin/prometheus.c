@@ -9,6 +9,9 @@
  *	                1                              0 1 2 ... dropped
  *	1               0                              0 1 ... dropped
  *
+ * Which rcodes and plugins there can be is the same for all blocks and all configurations
+ * (struct axes): a zone that a reload keeps goes on counting where it was.
+ *
  * A question is then counted without a look at any text: its row is an array index, its
  * slots are the row's plus an index made of protocol, family, type, rcode and plugin.
  * Nine counters of the thread's own are written, on five or six cache lines. */
@@ -43,17 +46,32 @@ struct part { /* the zones of one port */
 	size_t first; /* row */
 };
 
+#define PLUGINS_MAX 64
+
+/* The values of the labels rcode and plugin, in memory that lasts. */
+struct axes {
+	char rcode_texts[RCODES][TYPE_TEXT_MAX];
+	const char *rcodes[RCODES];
+	const char *plugins[PLUGINS_MAX]; /* the first one is nobody */
+	size_t plugin_count;              /* 0: not made yet */
+};
+
+struct answerer { /* a plugin of the block that answers */
+	const char *name;
+	uint32_t place; /* in axes */
+};
+
 struct prometheus {
 	struct value_endpoint address;
 	struct corefile_token at;
+	struct metrics *metrics; /* NULL: not started */
 	struct part *parts;
 	size_t part_count;
 	struct servers servers;
 	struct row *rows;
-	const char **plugins; /* who may answer; the first one is nobody */
-	size_t plugin_count;
-	char rcode_texts[RCODES][TYPE_TEXT_MAX];
-	const char *rcodes[RCODES];
+	const struct axes *axes;
+	struct answerer *answerers;
+	size_t answerer_count;
 };
 
 static const char *const protos[] = {"udp", "tcp"};
@@ -155,7 +173,7 @@ static void prometheus_free(void *instance)
 	free(prometheus->parts);
 	servers_free(&prometheus->servers);
 	free(prometheus->rows);
-	free(prometheus->plugins);
+	free(prometheus->answerers);
 	free(prometheus);
 }
 
@@ -183,9 +201,9 @@ static const struct row *row_of(
 /* Names of plugins are compared as pointers: answered_by is the descriptor's. */
 static size_t plugin_of(const struct prometheus *prometheus, const char *answered_by)
 {
-	for (size_t i = 1; i < prometheus->plugin_count; i++) {
-		if (prometheus->plugins[i] == answered_by)
-			return i;
+	for (size_t i = 0; i < prometheus->answerer_count; i++) {
+		if (prometheus->answerers[i].name == answered_by)
+			return prometheus->answerers[i].place;
 	}
 	return 0;
 }
@@ -221,7 +239,7 @@ static void prometheus_done(void *instance, struct txn *txn)
 	const struct prometheus *prometheus = instance;
 
 	question_count(txn, row_of(prometheus, txn, false), plugin_of(prometheus, txn->answered_by),
-		prometheus->plugin_count);
+		prometheus->axes->plugin_count);
 }
 
 static void prometheus_refused(void *instance, struct txn *txn)
@@ -265,10 +283,10 @@ static int row_add(struct metrics *metrics, const char *server, const char *zone
 static int part_add(struct prometheus *prometheus, struct metrics *metrics, struct part *part)
 {
 	const struct block *block = part->block;
+	const struct axes *axes = prometheus->axes;
 	const struct metric_axis of_zone[] = {
-		{prometheus->rcodes, RCODES}, {prometheus->plugins, prometheus->plugin_count}};
-	const struct metric_axis of_dropped[] = {
-		{prometheus->rcodes, RCODES}, {nobody, COUNT(nobody)}};
+		{axes->rcodes, RCODES}, {axes->plugins, axes->plugin_count}};
+	const struct metric_axis of_dropped[] = {{axes->rcodes, RCODES}, {nobody, COUNT(nobody)}};
 	struct row *row = &prometheus->rows[part->first];
 	char server[SERVER_TEXT_MAX];
 	int rc = 0;
@@ -283,21 +301,46 @@ static int part_add(struct prometheus *prometheus, struct metrics *metrics, stru
 	return rc;
 }
 
-/* Who may answer, what can be answered. */
-static int axes_make(struct prometheus *prometheus, const struct block *block)
+static void axes_fill(struct axes *axes)
 {
-	prometheus->plugins = calloc(block->plugin_count + 1, sizeof *prometheus->plugins);
-	if (!prometheus->plugins)
-		return -ENOMEM;
-	prometheus->plugins[prometheus->plugin_count++] = "";
-	for (size_t i = 0; i < block->plugin_count; i++) {
-		if (block->plugins[i].plugin->query)
-			prometheus->plugins[prometheus->plugin_count++] =
-				block->plugins[i].plugin->name;
-	}
 	for (uint16_t i = 0; i < RCODES; i++)
-		prometheus->rcodes[i] = rcode_to_text(i, prometheus->rcode_texts[i]);
-	prometheus->rcodes[RCODES - 1] = "other";
+		axes->rcodes[i] = rcode_to_text(i, axes->rcode_texts[i]);
+	axes->rcodes[RCODES - 1] = "other";
+	axes->plugins[axes->plugin_count++] = "";
+	for (size_t i = 0; plugin_list[i] && axes->plugin_count < PLUGINS_MAX; i++) {
+		if (plugin_list[i]->query)
+			axes->plugins[axes->plugin_count++] = plugin_list[i]->name;
+	}
+}
+
+static uint32_t place_of(const struct axes *axes, const char *plugin)
+{
+	uint32_t place = (uint32_t)axes->plugin_count;
+
+	while (--place && axes->plugins[place] != plugin)
+		continue;
+	return place;
+}
+
+/* Who may answer, what can be answered. */
+static int axes_make(
+	struct prometheus *prometheus, const struct plugin_host *host, const struct block *block)
+{
+	struct axes *axes = host->lasting(host->ctx, "prometheus axes", sizeof *axes);
+
+	prometheus->answerers = calloc(block->plugin_count + 1, sizeof *prometheus->answerers);
+	if (!axes || !prometheus->answerers)
+		return -ENOMEM;
+	if (!axes->plugin_count)
+		axes_fill(axes);
+	prometheus->axes = axes;
+	for (size_t i = 0; i < block->plugin_count; i++) {
+		const struct plugin *plugin = block->plugins[i].plugin;
+
+		if (plugin->query)
+			prometheus->answerers[prometheus->answerer_count++] =
+				(struct answerer){plugin->name, place_of(axes, plugin->name)};
+	}
 	return 0;
 }
 
@@ -372,7 +415,7 @@ static void prometheus_answer(void *user, struct http_reply *reply)
 /* What belongs to the process is told once, however many blocks have the directive. */
 static int collect_once(const struct plugin_host *host)
 {
-	bool *told = host->shared(host->ctx, "prometheus", sizeof *told);
+	bool *told = host->lasting(host->ctx, "prometheus", sizeof *told);
 
 	if (!told)
 		return -ENOMEM;
@@ -388,10 +431,11 @@ static int prometheus_start(void *instance, const struct plugin_host *host,
 	struct prometheus *prometheus = instance;
 	int rc = servers_read(block, &prometheus->servers, err);
 
+	prometheus->metrics = host->metrics;
 	if (rc < 0 && err[0])
 		return rc;
 	if (rc == 0)
-		rc = axes_make(prometheus, block);
+		rc = axes_make(prometheus, host, block);
 	if (rc == 0)
 		rc = rows_make(prometheus, block, host->metrics);
 	if (rc == 0)
@@ -404,9 +448,20 @@ static int prometheus_start(void *instance, const struct plugin_host *host,
 			"/metrics", prometheus_answer, host->metrics);
 	if (rc >= 0)
 		return 0;
-	corefile_error(
-		err, &prometheus->at, "prometheus: cannot serve /metrics: %s", strerror(-rc));
+	corefile_error(err, &prometheus->at, "prometheus: cannot serve /metrics: %s",
+		rc == -ENOSPC ? "so many zones have been counted that there is no room for "
+				"another; restart the server to begin anew"
+			      : strerror(-rc));
 	return rc;
+}
+
+static void prometheus_stop(void *instance, void (*done)(void *user), void *user)
+{
+	const struct prometheus *prometheus = instance;
+
+	if (prometheus->metrics)
+		metrics_forget(prometheus->metrics, prometheus);
+	done(user);
 }
 
 const struct plugin plugin_prometheus = {
@@ -415,6 +470,7 @@ const struct plugin plugin_prometheus = {
 	.start = prometheus_start,
 	.done = prometheus_done,
 	.refused = prometheus_refused,
+	.stop = prometheus_stop,
 	.free = prometheus_free,
 	.wants_time = true,
 };

@@ -18,10 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct source {
+	const struct transfer_source *of;
+	void *instance;
+};
+
 struct transfer {
 	struct transfer_rules rules;
 	struct corefile_token at;
-	const struct block *block;
+	struct source *sources; /* the other plugins of the block that have zones */
+	size_t source_count;
 	struct copies *copies;
 	struct notify *notify;
 	unsigned closing;
@@ -53,17 +59,16 @@ enum apex { APEX_NONE, APEX_WITHHELD, APEX_FOUND };
 
 /* Whose zone it is of which the question's name is the apex. */
 static enum apex apex_find(
-	const struct block *block, const struct query *query, struct transfer_origin *out)
+	const struct transfer *transfer, const struct query *query, struct transfer_origin *out)
 {
-	for (size_t i = 0; i < block->plugin_count; i++) {
-		const struct block_plugin *at = &block->plugins[i];
-		const struct transfer_source *source = at->plugin->transfer;
+	for (size_t i = 0; i < transfer->source_count; i++) {
+		const struct source *at = &transfer->sources[i];
 		struct transfer_zone zone;
 
-		for (size_t z = 0; source && source->zone(at->instance, z, &zone); z++) {
+		for (size_t z = 0; at->of->zone(at->instance, z, &zone); z++) {
 			if (zone.apex->labels != query->labels || !query_below(query, zone.apex))
 				continue;
-			*out = (struct transfer_origin){source, at->instance, z};
+			*out = (struct transfer_origin){at->of, at->instance, z};
 			return zone.withheld ? APEX_WITHHELD : APEX_FOUND;
 		}
 	}
@@ -125,7 +130,7 @@ static enum plugin_verdict transfer_query(void *instance, struct txn *txn)
 	/* RFC 5936 section 4.2: there is no AXFR over UDP. */
 	if ((query->qtype == TYPE_AXFR && !txn->tcp) || !transfer_rule_allows(rule, txn->peer))
 		return answer_rcode(txn, RCODE_REFUSED, NULL);
-	switch (apex_find(transfer->block, query, &origin)) {
+	switch (apex_find(transfer, query, &origin)) {
 	case APEX_NONE:
 		return answer_rcode(txn, RCODE_NOTAUTH, NULL);
 	case APEX_WITHHELD:
@@ -153,12 +158,23 @@ static void transfer_changed(void *user)
 
 static void sources_watch(struct transfer *transfer, void (*changed)(void *user))
 {
-	for (size_t i = 0; i < transfer->block->plugin_count; i++) {
-		const struct block_plugin *at = &transfer->block->plugins[i];
+	for (size_t i = 0; i < transfer->source_count; i++)
+		transfer->sources[i].of->watch(transfer->sources[i].instance, changed, transfer);
+}
+
+static int sources_find(struct transfer *transfer, const struct block *block)
+{
+	transfer->sources = calloc(block->plugin_count + 1, sizeof *transfer->sources);
+	if (!transfer->sources)
+		return -ENOMEM;
+	for (size_t i = 0; i < block->plugin_count; i++) {
+		const struct block_plugin *at = &block->plugins[i];
 
 		if (at->plugin->transfer)
-			at->plugin->transfer->watch(at->instance, changed, transfer);
+			transfer->sources[transfer->source_count++] =
+				(struct source){at->plugin->transfer, at->instance};
 	}
+	return 0;
 }
 
 struct targets {
@@ -210,13 +226,12 @@ static size_t targets_find(const struct transfer *transfer, struct targets *targ
 {
 	size_t zones = 0;
 
-	for (size_t i = 0; i < transfer->block->plugin_count; i++) {
-		const struct block_plugin *at = &transfer->block->plugins[i];
-		struct transfer_origin origin = {at->plugin->transfer, at->instance, 0};
+	for (size_t i = 0; i < transfer->source_count; i++) {
+		const struct source *at = &transfer->sources[i];
+		struct transfer_origin origin = {at->of, at->instance, 0};
 		struct transfer_zone zone;
 
-		for (; origin.source && origin.source->zone(at->instance, origin.zone, &zone);
-			origin.zone++) {
+		for (; at->of->zone(at->instance, origin.zone, &zone); origin.zone++) {
 			const struct transfer_rule *rule =
 				transfer_rules_find_name(&transfer->rules, zone.apex);
 
@@ -236,14 +251,14 @@ static int transfer_start(void *instance, const struct plugin_host *host, const 
 	static const struct notify_timing timing = {.first_ms = 0};
 	struct transfer *transfer = instance;
 	struct targets targets = {.count = 0};
-	int rc;
+	int rc = sources_find(transfer, block);
 
-	transfer->block = block;
-	if (targets_find(transfer, &targets) == 0)
+	if (rc == 0 && targets_find(transfer, &targets) == 0)
 		log_write(LOG_WARNING, "transfer",
 			"no plugin of the server block has a zone to transfer; 'kubernetes' does, "
 			"for zones that are not reverse ones");
-	rc = targets.rc;
+	if (rc == 0)
+		rc = targets.rc;
 	if (rc == 0)
 		rc = copies_open(host->loop, &limits, &transfer->copies);
 	if (rc == 0)
@@ -272,8 +287,7 @@ static void transfer_stop(void *instance, void (*done)(void *user), void *user)
 	transfer->done = done;
 	transfer->user = user;
 	transfer->closing = 1;
-	if (transfer->block)
-		sources_watch(transfer, NULL);
+	sources_watch(transfer, NULL);
 	if (transfer->notify) {
 		transfer->closing++;
 		notify_close(transfer->notify, transfer_closed, transfer);
@@ -294,8 +308,13 @@ static void transfer_free(void *instance)
 	notify_free(transfer->notify);
 	copies_free(transfer->copies);
 	transfer_rules_free(&transfer->rules);
+	free(transfer->sources);
 	free(transfer);
 }
+
+/* Who has zones. A secondary is not told anew of what it knows, and gets to the end of
+ * its copy. */
+static const char *const kept_with[] = {"kubernetes", "k8s_external", NULL};
 
 const struct plugin plugin_transfer = {
 	.name = "transfer",
@@ -304,4 +323,6 @@ const struct plugin plugin_transfer = {
 	.query = transfer_query,
 	.stop = transfer_stop,
 	.free = transfer_free,
+	.keeps = true,
+	.kept_with = kept_with,
 };

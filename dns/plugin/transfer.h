@@ -68,10 +68,11 @@ struct copies_limits {
 
 /* 0 or a negative errno. Control loop's thread, as all here but copies_stream(). */
 int copies_open(struct uv_loop_s *loop, const struct copies_limits *limits, struct copies **out);
-/* done is called when nothing runs any more, and then copies_free() may be. Nothing is
- * asked for by then. */
+/* Who asked already gets a copy; nobody asks any more. done is called when nothing runs on
+ * the loop any more, and then copies_free() may be. */
 void copies_close(struct copies *copies, void (*done)(void *user), void *user);
-void copies_free(struct copies *copies); /* after done; no stream may be left */
+/* After done. Streams go on to their end, on their threads. */
+void copies_free(struct copies *copies);
 
 /* A stream that answers the question (about the apex of origin's zone) with a copy that is
  * not older than the question. A copy that cannot be made is told by SERVFAIL. Any

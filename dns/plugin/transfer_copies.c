@@ -64,6 +64,7 @@ struct copies {
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, sender) queue;
 	unsigned streams;
+	bool orphaned; /* copies_free() was called: the last stream frees it */
 
 	struct copies_limits limits;
 	struct copy_account account;
@@ -114,6 +115,12 @@ static bool origin_same(const struct transfer_origin *a, const struct transfer_o
 	return a->source == b->source && a->instance == b->instance && a->zone == b->zone;
 }
 
+static void copies_destroy(struct copies *copies)
+{
+	pthread_mutex_destroy(&copies->lock);
+	free(copies);
+}
+
 /* ---- streams, on the connection's thread ---- */
 
 static enum sender_state sender_state(struct sender *sender)
@@ -149,13 +156,18 @@ static void sender_close(struct stream *stream)
 {
 	struct sender *sender = (struct sender *)(void *)stream;
 	struct copies *copies = sender->copies;
+	bool last;
 
 	pthread_mutex_lock(&copies->lock);
 	if (sender->state != SENDER_READY)
 		TAILQ_REMOVE(&copies->queue, sender, link);
-	copies->streams--;
 	pthread_mutex_unlock(&copies->lock);
-	zone_copy_drop(sender->copy);
+	zone_copy_drop(sender->copy); /* to the account, which is the copies' */
+	pthread_mutex_lock(&copies->lock);
+	last = --copies->streams == 0 && copies->orphaned;
+	pthread_mutex_unlock(&copies->lock);
+	if (last)
+		copies_destroy(copies);
 	free(sender);
 }
 
@@ -339,11 +351,13 @@ static int copy_start(struct copies *copies, const struct transfer_origin *origi
 	return 0;
 }
 
+static void handles_close(struct copies *copies);
+
 static void queue_run(struct copies *copies)
 {
 	struct transfer_origin origin;
 
-	while (!copies->making && !copies->done && queue_first(copies, &origin)) {
+	while (!copies->making && queue_first(copies, &origin)) {
 		int rc = 0;
 
 		if (kept_is_current(copies, &origin))
@@ -353,15 +367,19 @@ static void queue_run(struct copies *copies)
 		if (rc < 0)
 			queue_serve(copies, &origin, SENDER_WAITING, NULL, rc);
 	}
-	uv_timer_start(&copies->linger, on_linger, copies->limits.linger_ms, 0);
+	if (copies->done && !copies->making)
+		handles_close(copies);
+	else
+		uv_timer_start(&copies->linger, on_linger, copies->limits.linger_ms, 0);
 }
 
 static void on_ask(uv_async_t *async)
 {
-	queue_run(async->data);
-}
+	const struct copies *copies = async->data;
 
-static void handles_close(struct copies *copies);
+	if (!copies->done)
+		queue_run(async->data);
+}
 
 static void on_made(uv_async_t *async)
 {
@@ -379,10 +397,7 @@ static void on_made(uv_async_t *async)
 	}
 	queue_serve(
 		copies, &origin, SENDER_TAKEN, copies->rc == 0 ? copies->kept : NULL, copies->rc);
-	if (copies->done)
-		handles_close(copies);
-	else
-		queue_run(copies);
+	queue_run(copies);
 }
 
 /* ---- life ---- */
@@ -437,14 +452,20 @@ void copies_close(struct copies *copies, void (*done)(void *user), void *user)
 	copies->done = done;
 	copies->user = user;
 	if (!copies->making) /* else on_made() goes on */
-		handles_close(copies);
+		queue_run(copies);
 }
 
 void copies_free(struct copies *copies)
 {
+	bool last;
+
 	if (!copies)
 		return;
 	kept_drop(copies);
-	pthread_mutex_destroy(&copies->lock);
-	free(copies);
+	pthread_mutex_lock(&copies->lock);
+	copies->orphaned = true;
+	last = copies->streams == 0;
+	pthread_mutex_unlock(&copies->lock);
+	if (last)
+		copies_destroy(copies);
 }

@@ -12,6 +12,12 @@
  *	setup -> start -> (query, rewrite, done)* -> stop -> free
  *	   \______________ free (another directive failed)
  *
+ * A reload makes and starts the new configuration's instances while the old ones answer,
+ * then lets questions go to the new ones, then stops and frees the old ones. An instance
+ * whose plugin says `keeps`, and whose directive is the same, is a part of both: it is not
+ * set up or started again, and what it was given at its setup lives on with it. An
+ * instance may also be stopped and freed without a question: another one could not start.
+ *
  * query, rewrite and done run on any answering or loop thread, several at once: an
  * instance is read-only there, or uses atomics.
  */
@@ -34,7 +40,8 @@ enum plugin_verdict {
 	PLUGIN_WAIT  /* of wait_for(): asked again when more is known (wait.h) */
 };
 
-/* Where a directive stands. Lives during setup only, but for the zones. */
+/* Where a directive stands. Lives during setup only, but for the zones and for tokens,
+ * which live as long as the instance. */
 struct plugin_site {
 	const struct corefile_line *const *lines; /* every line of the directive in the block */
 	size_t line_count;                        /* >= 1 */
@@ -64,9 +71,14 @@ struct plugin_host {
 	 * or a negative errno. Sockets are opened when all plugins have started. */
 	int (*http_route)(void *ctx, const char *host, uint16_t port, const char *path,
 		void (*answer)(void *user, struct http_reply *reply), void *user);
-	/* Memory shared by all instances that name the same key: zeroed at first,
-	 * freed with the configuration. NULL: out of memory. */
+	/* Memory shared by all instances of a configuration that name the same key: zeroed
+	 * at first, freed behind the last of those that are not kept. NULL: out of memory. */
 	void *(*shared)(void *ctx, const char *key, size_t size);
+	/* The same for all configurations: freed with the server. */
+	void *(*lasting)(void *ctx, const char *key, size_t size);
+	/* Look for a changed Corefile so often: interval_ms, give or take half of jitter_ms;
+	 * 0: do not. Of several calls in a configuration the last one counts. */
+	void (*reload_every)(void *ctx, unsigned interval_ms, unsigned jitter_ms);
 	struct metrics *metrics; /* to add to while plugins start; NULL: nobody counts */
 	/* The server is going down (lameduck included). Any thread. */
 	bool (*stopping)(void *ctx);
@@ -101,8 +113,8 @@ struct transfer_source {
 	 * thread, slow. */
 	int (*copy)(void *taken, size_t zone, struct copy_account *account, struct zone_copy **out);
 	void (*release)(void *taken);
-	/* Have changed(user) called whenever the serial may be another, one caller at a
-	 * time; NULL: no longer. */
+	/* Have changed(user) called whenever the serial may be another; NULL: this user's no
+	 * longer. */
 	void (*watch)(void *instance, void (*changed)(void *user), void *user);
 };
 
@@ -112,7 +124,8 @@ struct plugin {
 	const char *name;
 	/* Read the lines. 0, or negative with "file:line:col: message" in err. */
 	int (*setup)(const struct plugin_site *site, void **instance, char err[COREFILE_ERROR_MAX]);
-	/* May be NULL: nothing to start. */
+	/* May be NULL: nothing to start. The block lives as long as the configuration, so not
+	 * as long as an instance that is kept. */
 	int (*start)(void *instance, const struct plugin_host *host, const struct block *block,
 		char err[COREFILE_ERROR_MAX]);
 	/* NULL: takes no part in queries. */
@@ -145,7 +158,13 @@ struct plugin {
 	 * no clients. */
 	unsigned (*search)(
 		void *instance, const struct txn *txn, struct name out[PLUGIN_SEARCH_MAX]);
-	bool wants_time;                        /* needs txn.start_ns */
+	bool wants_time; /* needs txn.start_ns */
+	/* A reload takes the instance over where the directive's lines, the block's zones and
+	 * port, and the files that the lines name are the same. */
+	bool keeps;
+	/* ... and only if the block's lines of these plugins are the same too, and those of
+	 * them that can be kept are kept; NULL-terminated, may be NULL. */
+	const char *const *kept_with;
 	const struct transfer_source *transfer; /* NULL: has no zones to copy */
 };
 

@@ -12,9 +12,10 @@ struct zone_table;
 /* The table that a listener answers by now: exchanged by a reload, read inside an epoch. */
 struct zone_slot {
 	_Atomic(const struct zone_table *) table;
+	_Atomic unsigned exchanges; /* raised behind each */
 };
 
-/* blocks and their zones outlive the table. 0, -EEXIST (a zone that two blocks
+/* blocks and their zones outlive the table. clash may be NULL where count is 0. 0, -EEXIST (a zone that two blocks
  * claim: *clash is its text) or -ENOMEM. */
 int zone_table_new(const struct block *const *blocks, size_t count, struct zone_table **out,
 	const char **clash);

@@ -44,6 +44,8 @@ static const char *const event_names[] = {
 	[WATCH_CREDENTIALS] = "CREDENTIALS",
 	[WATCH_FILE_REFUSED] = "FILE_REFUSED",
 	[WATCH_FILES_LOADED] = "FILES_LOADED",
+	[WATCH_TRIGGERED] = "TRIGGERED",
+	[WATCH_ANSWERED] = "ANSWERED",
 };
 
 /* ---- output ---- */

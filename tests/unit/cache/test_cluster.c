@@ -320,6 +320,20 @@ static void gates(void **state)
 	expect("2.0.9.10.in-addr.arpa", "PTR", "NXDOMAIN");
 }
 
+static void type_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "web"), -1);
+	put(&c, make_service("shop", "web", 1, SERVICE_CLUSTER_IP, "10.9.0.1"));
+	put(&c, make_service("shop", "db", 2, SERVICE_HEADLESS, ""));
+	put(&c, make_slice("shop", "gone-1", "gone", 3, "10.1.0.1"));
+	settle(&c);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "web"), SERVICE_CLUSTER_IP);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "db"), SERVICE_HEADLESS);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "gone"), -1);
+	assert_int_equal(cluster_service_type(c.cluster, "other", "web"), -1);
+}
+
 static void type_changes(void **state)
 {
 	static const struct {
@@ -552,10 +566,29 @@ static void watched(void **state)
 	put(&c, make_service("shop", "web", 120, SERVICE_CLUSTER_IP, "10.9.0.1"));
 	settle(&c);
 	assert_int_equal(changes, 4);
-	cluster_watch(c.cluster, NULL, NULL);
+	cluster_watch(c.cluster, NULL, &changes);
 	take(&c, KIND_SERVICE, "shop", "web", 130);
 	settle(&c);
 	assert_int_equal(changes, 4);
+}
+
+/* The transfer of an old configuration and that of the new one. */
+static void watched_by_two(void **state)
+{
+	unsigned old = 0, new = 0;
+
+	(void)state;
+	cluster_watch(c.cluster, on_change, &old);
+	cluster_watch(c.cluster, on_change, &new);
+	complete(&c, KIND_NAMESPACE, 100);
+	assert_int_equal(old, 1);
+	assert_int_equal(new, 1);
+	cluster_watch(c.cluster, NULL, &old);
+	cluster_watch(c.cluster, on_change, &new); /* again is not twice */
+	complete(&c, KIND_SERVICE, 100);
+	assert_int_equal(old, 1);
+	assert_int_equal(new, 2);
+	cluster_watch(c.cluster, NULL, &new);
 }
 
 static void soa_alone(void **state)
@@ -749,6 +782,7 @@ int main(void)
 		CASE(longest_zone_wins),
 		CASE(configuration_is_checked),
 		CASE(gates),
+		CASE(type_is_told),
 		CASE(type_changes),
 		CASE(namespaces_live_as_long_as_anything_needs_them),
 		CASE(only_admitted_namespaces),
@@ -756,6 +790,7 @@ int main(void)
 		CASE(soa_of_each_zone),
 		CASE(serial_follows_versions),
 		CASE(watched),
+		CASE(watched_by_two),
 		CASE(soa_alone),
 		CASE(name_servers),
 		CASE(large_sets),

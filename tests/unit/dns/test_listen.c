@@ -129,6 +129,84 @@ static void test_address_of_another_host(void **state)
 	corefile_free(corefile);
 }
 
+/* The world's listener, or another one, with another block behind it. */
+static struct config *config_of(const char *text)
+{
+	struct corefile *corefile = NULL;
+	struct config *config = NULL;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	assert_int_equal(corefile_parse(text, strlen(text), "Corefile", &corefile, err), 0);
+	assert_int_equal(config_new(corefile, 53, &config, err), 0);
+	corefile_free(corefile);
+	return config;
+}
+
+static void test_exchange(void **state)
+{
+	struct world *world = *state;
+	struct listen *listen;
+	struct config *all, *other;
+	uint16_t port = free_port();
+	char err[COREFILE_ERROR_MAX] = "", text[256];
+
+	snprintf(text, sizeof text, ".:%u {\nbind 127.0.0.1\n}\n.:%u {\nbind 127.0.0.1\n}\n",
+		(unsigned)world->port, (unsigned)port);
+	all = config_of(text);
+	snprintf(text, sizeof text, ".:%u {\nbind 127.0.0.1\n}\n", (unsigned)port);
+	other = config_of(text);
+	assert_int_equal(listen_open(world->config, 2, &listen, err), 0);
+	assert_int_equal(listen_run(listen), 0);
+	for (int i = 0; i < 5; i++) {
+		/* nobody has the name, and then a block has it and no answer */
+		assert_int_equal(ask(world->port, SOCK_DGRAM), RCODE_REFUSED);
+		assert_int_equal(listen_extend(listen, all, err), 0);
+		assert_int_equal(ask(world->port, SOCK_DGRAM), RCODE_REFUSED);
+		assert_int_equal(ask(port, SOCK_DGRAM), RCODE_SERVFAIL);
+		listen_exchange(listen);
+		assert_true(listen_drained(listen));
+		for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+			assert_int_equal(ask(world->port, type), RCODE_SERVFAIL);
+			assert_int_equal(ask(port, type), RCODE_SERVFAIL);
+		}
+		assert_int_equal(listen_extend(listen, other, err), 0);
+		listen_exchange(listen);
+		assert_true(listen_drained(listen));
+		assert_int_equal(ask(port, SOCK_DGRAM), RCODE_SERVFAIL);
+		assert_int_equal(listen_extend(listen, world->config, err), 0);
+		listen_exchange(listen);
+		assert_true(listen_drained(listen));
+	}
+	listen_free(listen);
+	config_free(all);
+	config_free(other);
+}
+
+static void test_extend_fails(void **state)
+{
+	struct world *world = *state;
+	struct listen *listen;
+	struct config *bad;
+	uint16_t port = free_port();
+	char err[COREFILE_ERROR_MAX] = "", text[256];
+
+	snprintf(text, sizeof text,
+		".:%u {\nbind 127.0.0.1\n}\n.:%u {\nbind 127.0.0.1 203.0.113.77\n}\n",
+		(unsigned)world->port, (unsigned)port);
+	bad = config_of(text);
+	assert_int_equal(listen_open(world->config, 1, &listen, err), 0);
+	assert_int_equal(listen_run(listen), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(listen_extend(listen, bad, err), -EADDRNOTAVAIL);
+		assert_non_null(strstr(err, "203.0.113.77"));
+		assert_true(listen_drained(listen));
+		assert_int_equal(ask(world->port, SOCK_DGRAM), RCODE_REFUSED);
+	}
+	listen_cut(listen);
+	listen_free(listen);
+	config_free(bad);
+}
+
 static void test_threads_are_bounded(void **state)
 {
 	(void)state;
@@ -143,6 +221,8 @@ int main(void)
 		CASE(test_answers_on_both_transports),
 		CASE(test_port_in_use),
 		cmocka_unit_test(test_address_of_another_host),
+		CASE(test_exchange),
+		CASE(test_extend_fails),
 		cmocka_unit_test(test_threads_are_bounded),
 	};
 

@@ -178,9 +178,12 @@ static void test_start_answer_stop(void **state)
 	assert_true(says(world, "endpointslices: the first list is complete"));
 	assert_int_equal(ask_web(world->port), 0 << 8 | 1);
 	assert_int_equal(access(world->pidfile, R_OK), 0);
-	/* signals that must not end it */
 	kill(world->child, SIGHUP);
-	assert_true(says(world, "does not reload"));
+	assert_true(says(world, "Reloading complete"));
+	assert_int_equal(ask_web(world->port), 0 << 8 | 1);
+	file_write(world->corefile, "oops {");
+	kill(world->child, SIGUSR1);
+	assert_true(says(world, "Restart failed: "));
 	assert_int_equal(ask_web(world->port), 0 << 8 | 1);
 	kill(world->child, SIGTERM);
 	assert_int_equal(ends(world), 0);

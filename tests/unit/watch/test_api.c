@@ -78,7 +78,9 @@ struct fixture {
 	struct api *api;
 	struct transport *transport;
 	char url[64];
-	unsigned unreachable, reachable, credentials;
+	unsigned unreachable, reachable, credentials, answers;
+	int status; /* of the last answer */
+	bool close_at_answer;
 	bool away, back, closed;
 	char detail[700];
 };
@@ -97,22 +99,37 @@ struct seen {
 
 static const struct transport_request plain = {.target = "/version", .timeout_ms = 9000};
 
+static void set_true(void *user)
+{
+	*(bool *)user = true;
+}
+
+static void answered(struct fixture *f, const struct watch_event *event)
+{
+	f->answers++;
+	f->status = event->status;
+	assert_true(event->time_ns > 0 && event->time_ns < 60000000000);
+	if (f->close_at_answer) {
+		api_close(f->api, set_true, &f->closed);
+		f->api = NULL;
+	}
+}
+
 static void event(void *user, const struct watch_event *event)
 {
 	struct fixture *f = user;
 
 	assert_string_equal(event->source, f->url);
+	if (event->type == WATCH_ANSWERED) {
+		answered(f, event);
+		return;
+	}
 	f->unreachable += event->type == WATCH_UNREACHABLE;
 	f->reachable += event->type == WATCH_REACHABLE;
 	f->credentials += event->type == WATCH_CREDENTIALS;
 	f->away = f->unreachable > f->reachable;
 	f->back = f->reachable > 0;
 	snprintf(f->detail, sizeof f->detail, "%s", event->detail ? event->detail : "");
-}
-
-static void set_true(void *user)
-{
-	*(bool *)user = true;
 }
 
 static void seen_head(void *user, const struct transport_head *head)
@@ -317,6 +334,47 @@ static void test_no_credentials_in_clear(void **state)
 	start(f, &v6);
 	finish(f, &v6);
 	assert_int_equal(v6.result, TRANSPORT_UNREACHABLE);
+}
+
+/* Each call that went out, once; only if they are asked for. */
+static void test_answers(void **state)
+{
+	struct fixture *f = *state;
+	struct seen silent = {.answer = true}, told = {.answer = true}, refused = {0};
+
+	start(f, &silent);
+	finish(f, &silent);
+	assert_int_equal(f->answers, 0);
+	api_tell_answers(f->api);
+	start(f, &told);
+	finish(f, &told);
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->status, 200);
+	f->access.no_view = true;
+	start(f, &refused);
+	finish(f, &refused);
+	assert_int_equal(f->answers, 1);
+	f->access.no_view = false;
+	snprintf(f->url, sizeof f->url, "http://[::1]:1");
+	memset(&refused, 0, sizeof refused);
+	start(f, &refused);
+	finish(f, &refused);
+	assert_int_equal(refused.result, TRANSPORT_UNREACHABLE);
+	assert_int_equal(f->answers, 2);
+	assert_int_equal(f->status, 0);
+}
+
+static void test_close_at_answer(void **state)
+{
+	struct fixture *f = *state;
+	struct seen seen = {.answer = true};
+
+	api_tell_answers(f->api);
+	f->close_at_answer = true;
+	start(f, &seen);
+	assert_true(peer_world_run(&f->world, &f->closed));
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(seen.heads + seen.dones, 0);
 }
 
 /* Refused: told once; later calls are held, whoever makes them, and all go out
@@ -572,6 +630,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cancel_everywhere, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_inside_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_close_with_calls_everywhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_close_at_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory_is_told_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timer_and_clock, setup, teardown),
 	};

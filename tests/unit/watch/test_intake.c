@@ -75,6 +75,10 @@ static void on_settle(void *ctx)
 
 static void on_event(void *ctx, const struct watch_event *event)
 {
+	if (event->type == WATCH_TRIGGERED) {
+		log_add(ctx, "triggered:", event->name);
+		return;
+	}
 	assert_int_equal(event->type, WATCH_OBJECT_REFUSED);
 	log_add(ctx, "refused:", event->name ? event->name : "?");
 }
@@ -88,7 +92,7 @@ static int setup(void **state)
 	f->intake.sink = &f->sink;
 	f->intake.resource = RESOURCE_NAMESPACES;
 	*state = f;
-	return intake_init(&f->intake, NULL);
+	return intake_init(&f->intake, NULL, true);
 }
 
 static int teardown(void **state)
@@ -204,6 +208,50 @@ static void test_partly_refused(void **state)
 	assert_int_equal(f->intake.version, 3);
 }
 
+#define SLICE(name, annotations)                                                                   \
+	"{\"metadata\":{\"name\":\"" name "\",\"namespace\":\"d\",\"resourceVersion\":\"3\","      \
+	"\"labels\":{\"kubernetes.io/service-name\":\"s-" name "\"},\"annotations\":{" annotations \
+	"}},\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.0.1\"]}]}"
+#define CHANGED             "\"endpoints.kubernetes.io/last-change-trigger-time\":\"2026-11-25T19:40:00.5Z\""
+#define EVENT(type, object) "{\"type\":\"" type "\",\"object\":" object "}"
+
+/* Behind the settle, of what a watch tells; of lists, streamed ones too, nothing. */
+static void test_triggers(void **state)
+{
+	struct fixture *f = *state;
+
+	f->intake.resource = RESOURCE_SLICES;
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	assert_int_equal(bytes(f, "{\"metadata\":{\"resourceVersion\":\"9\"},\"items\":[" SLICE(
+					  "a", CHANGED) "]}"),
+		OUTCOME_NONE);
+	assert_int_equal(intake_end(&f->intake), OUTCOME_WHOLE);
+	told(f, "begin +a settle end settle");
+	intake_begin(&f->intake, INTAKE_STREAM_LIST, false);
+	assert_int_equal(bytes(f, EVENT("ADDED", SLICE("a", CHANGED))), OUTCOME_NONE);
+	intake_abort(&f->intake);
+	told(f, "begin +a settle abort settle");
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	assert_int_equal(bytes(f, EVENT("ADDED", SLICE("a", CHANGED)) EVENT("MODIFIED",
+					  SLICE("b", "")) EVENT("MODIFIED", SLICE("c", CHANGED))),
+		OUTCOME_NONE);
+	told(f, "+a +b +c settle triggered:s-a triggered:s-c");
+	assert_int_equal(bytes(f, EVENT("DELETED", SLICE("c", CHANGED))), OUTCOME_NONE);
+	told(f, "-c settle");
+}
+
+/* Nobody counts: it is not even read. */
+static void test_triggers_not_wanted(void **state)
+{
+	struct fixture *f = *state;
+
+	f->intake.resource = RESOURCE_SLICES;
+	f->intake.options.triggered_ns = NULL;
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	assert_int_equal(bytes(f, EVENT("ADDED", SLICE("a", CHANGED))), OUTCOME_NONE);
+	told(f, "+a settle");
+}
+
 static void test_no_memory(void **state)
 {
 	struct fixture *f = *state;
@@ -263,6 +311,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_such_resource, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partly_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_triggers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_triggers_not_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_errors, setup, teardown),

@@ -236,6 +236,63 @@ static void a_port_in_use_is_an_error(void **state)
 	http_stop(http);
 }
 
+static struct http_route *one_route(struct page *page)
+{
+	struct http_route *routes_ = calloc(1, sizeof *routes_);
+
+	*routes_ = (struct http_route){"/slow", page_answer, page};
+	return routes_;
+}
+
+struct change {
+	struct http *http;
+	struct page *page;
+	atomic_bool done;
+};
+
+static void *changer(void *arg)
+{
+	struct change *change = arg;
+
+	http_set_routes(change->http, one_route(change->page), 1);
+	change->done = true;
+	return NULL;
+}
+
+static void other_routes_wait_for_the_answer(void **state)
+{
+	struct page new_page = {.text = "new", .status = 200};
+	struct http *http = server_open("127.0.0.1");
+	struct change change = {http, &new_page, false};
+	union address to = address_v4("127.0.0.1", http_port(http));
+	int fd = client_connect(to);
+	char reply[1024];
+	sem_t entered, leave;
+	pthread_t id;
+
+	(void)state;
+	sem_init(&entered, 0, 0);
+	sem_init(&leave, 0, 0);
+	slow.entered = &entered;
+	slow.leave = &leave;
+	request_send(fd, "GET /slow", LAST);
+	sem_wait(&entered);
+	assert_int_equal(pthread_create(&id, NULL, changer, &change), 0);
+	usleep(20000);
+	assert_false(change.done);
+	sem_post(&leave);
+	pthread_join(id, NULL);
+	slow.entered = slow.leave = NULL;
+	reply[bytes_receive(fd, (uint8_t *)reply, sizeof reply - 1)] = 0;
+	assert_string_equal(body_of(reply), "slow");
+	close(fd);
+	exchange(to, "GET /slow", LAST, reply, sizeof reply);
+	assert_string_equal(body_of(reply), "new");
+	exchange(to, "GET /health", LAST, reply, sizeof reply);
+	assert_non_null(strstr(reply, " 404 "));
+	http_stop(http);
+}
+
 static void *closer(void *arg)
 {
 	http_stop(arg);
@@ -277,6 +334,7 @@ int main(void)
 		cmocka_unit_test(connections_are_served_side_by_side),
 		cmocka_unit_test(one_peer_cannot_take_all_connections),
 		cmocka_unit_test(a_port_in_use_is_an_error),
+		cmocka_unit_test(other_routes_wait_for_the_answer),
 		cmocka_unit_test(close_waits_for_running_answers),
 	};
 

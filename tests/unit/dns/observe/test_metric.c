@@ -18,6 +18,7 @@ static const struct metric_axis proto = {proto_names, 2};
 static const struct metric_axis request_axes[] = {
 	{proto_names, 2}, {family_names, 2}, {type_names, 3}};
 static const char *const root[] = {"dns://:53", ".", ""};
+static const char *const elsewhere[] = {"dns://:53", "example.org.", ""};
 
 static char *render(struct metrics *metrics)
 {
@@ -103,33 +104,89 @@ static void test_combinations(void **state)
 
 static void test_same_labels_are_the_same_slot(void **state)
 {
-	const char *const other[] = {"dns://:53", "example.org.", ""};
 	struct metrics *metrics;
 	uint32_t first, again, third;
 
 	(void)state;
 	assert_int_equal(metrics_new(&metrics), 0);
 	assert_int_equal(metrics_add(metrics, METRIC_DNS_DO_REQUESTS, root, NULL, 0, &first), 0);
-	assert_int_equal(metrics_add(metrics, METRIC_DNS_DO_REQUESTS, other, NULL, 0, &third), 0);
+	assert_int_equal(
+		metrics_add(metrics, METRIC_DNS_DO_REQUESTS, elsewhere, NULL, 0, &third), 0);
 	assert_int_equal(metrics_add(metrics, METRIC_DNS_DO_REQUESTS, root, NULL, 0, &again), 0);
 	assert_int_equal(first, again);
 	assert_int_not_equal(first, third);
 	metrics_free(metrics);
 }
 
-static void test_nothing_new_once_a_thread_counts(void **state)
+static void test_more_while_a_thread_counts(void **state)
 {
-	const char *const other[] = {"dns://:53", "example.org.", ""};
 	struct metrics *metrics;
-	uint32_t slot;
+	_Atomic uint64_t *counters;
+	uint32_t slot, more;
+	char *text;
 
 	(void)state;
 	assert_int_equal(metrics_new(&metrics), 0);
 	assert_int_equal(metrics_add(metrics, METRIC_DNS_DO_REQUESTS, root, NULL, 0, &slot), 0);
-	assert_non_null(metrics_counters(metrics));
-	assert_int_equal(metrics_add(metrics, METRIC_DNS_DO_REQUESTS, root, NULL, 0, &slot), 0);
+	counters = metrics_counters(metrics);
+	metric_count(counters, slot, 1);
 	assert_int_equal(
-		metrics_add(metrics, METRIC_DNS_DO_REQUESTS, other, NULL, 0, &slot), -EBUSY);
+		metrics_add(metrics, METRIC_DNS_DO_REQUESTS, elsewhere, NULL, 0, &more), 0);
+	metric_count(counters, more, 2);
+	text = render(metrics);
+	assert_line(
+		text, "coredns_dns_do_requests_total{server=\"dns://:53\",zone=\".\",view=\"\"} 1");
+	assert_line(text,
+		"coredns_dns_do_requests_total{server=\"dns://:53\",zone=\"example.org.\","
+		"view=\"\"} 2");
+	free(text);
+	metrics_free(metrics);
+}
+
+static void test_no_more_than_there_is_room_for(void **state)
+{
+	struct metrics *metrics;
+	char zone[16];
+	uint32_t slot;
+	int rc = 0;
+
+	(void)state;
+	assert_int_equal(metrics_new(&metrics), 0);
+	for (unsigned i = 0; rc == 0 && i < METRICS_SLOTS_MAX; i++) {
+		const char *const labels[] = {"dns://:53", zone, ""};
+		static const char *values[1000];
+		const struct metric_axis axes[] = {{values, 1000}, {values, 1000}};
+
+		snprintf(zone, sizeof zone, "%u.", i);
+		rc = metrics_add(metrics, METRIC_DNS_RESPONSES, labels, axes, 2, &slot);
+	}
+	assert_int_equal(rc, -ENOSPC);
+	metrics_free(metrics);
+}
+
+/* Threads come and go with listeners. */
+static void test_what_a_thread_gave_back_counts_on(void **state)
+{
+	struct metrics *metrics;
+	_Atomic uint64_t *first, *second;
+	uint32_t slot;
+	char *text;
+
+	(void)state;
+	assert_int_equal(metrics_new(&metrics), 0);
+	assert_int_equal(metrics_add(metrics, METRIC_DNS_DO_REQUESTS, root, NULL, 0, &slot), 0);
+	first = metrics_counters(metrics);
+	metric_count(first, slot, 3);
+	metrics_counters_return(first);
+	metrics_counters_return(NULL);
+	second = metrics_counters(metrics);
+	assert_ptr_equal(first, second);
+	metric_count(second, slot, 4);
+	assert_ptr_not_equal(metrics_counters(metrics), second);
+	text = render(metrics);
+	assert_line(
+		text, "coredns_dns_do_requests_total{server=\"dns://:53\",zone=\".\",view=\"\"} 7");
+	free(text);
 	metrics_free(metrics);
 }
 
@@ -219,6 +276,29 @@ static void test_families_stay_together(void **state)
 	metrics_free(metrics);
 }
 
+static void test_collectors_come_and_go(void **state)
+{
+	struct metrics *metrics;
+	char *text;
+
+	(void)state;
+	assert_int_equal(metrics_new(&metrics), 0);
+	assert_int_equal(metrics_collect(metrics, collect_two, "old"), 0);
+	metrics_hold(metrics, true);
+	assert_int_equal(metrics_collect(metrics, collect_two, "new"), 0);
+	text = render(metrics);
+	assert_non_null(strstr(text, "old"));
+	assert_null(strstr(text, "new"));
+	free(text);
+	metrics_forget(metrics, "old");
+	metrics_hold(metrics, false);
+	text = render(metrics);
+	assert_null(strstr(text, "old"));
+	assert_non_null(strstr(text, "new"));
+	free(text);
+	metrics_free(metrics);
+}
+
 /* --- threads --- */
 
 #define THREADS 4
@@ -257,8 +337,17 @@ static void test_threads_are_summed(void **state)
 		0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, count_many, &counting), 0);
-	for (int i = 0; i < 20; i++)
-		free(render(counting.metrics)); /* while they count */
+	for (int i = 0; i < 20; i++) { /* while they count */
+		char zone[8];
+		const char *const labels[] = {"dns://:53", zone, ""};
+		uint32_t slot;
+
+		snprintf(zone, sizeof zone, "%d.", i);
+		assert_int_equal(metrics_add(counting.metrics, METRIC_DNS_DO_REQUESTS, labels, NULL,
+					 0, &slot),
+			0);
+		free(render(counting.metrics));
+	}
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	text = render(counting.metrics);
@@ -292,10 +381,13 @@ int main(void)
 		cmocka_unit_test(test_without_labels_always_shown),
 		cmocka_unit_test(test_combinations),
 		cmocka_unit_test(test_same_labels_are_the_same_slot),
-		cmocka_unit_test(test_nothing_new_once_a_thread_counts),
+		cmocka_unit_test(test_more_while_a_thread_counts),
+		cmocka_unit_test(test_no_more_than_there_is_room_for),
+		cmocka_unit_test(test_what_a_thread_gave_back_counts_on),
 		cmocka_unit_test(test_buckets),
 		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_families_stay_together),
+		cmocka_unit_test(test_collectors_come_and_go),
 		cmocka_unit_test(test_threads_are_summed),
 		cmocka_unit_test(test_arrays_share_no_cache_line),
 	};

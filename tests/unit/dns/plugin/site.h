@@ -88,6 +88,7 @@ struct recorder {
 		void *memory;
 	} shared[8];
 	size_t shared_count;
+	unsigned reload_ms, jitter_ms;
 };
 
 static int recorder_route(void *ctx, const char *host, uint16_t port, const char *path,
@@ -128,6 +129,14 @@ static void *recorder_shared(void *ctx, const char *key, size_t size)
 	return recorder->shared[at].memory;
 }
 
+static void recorder_reload(void *ctx, unsigned interval_ms, unsigned jitter_ms)
+{
+	struct recorder *recorder = ctx;
+
+	recorder->reload_ms = interval_ms;
+	recorder->jitter_ms = jitter_ms;
+}
+
 static bool recorder_stopping(void *ctx)
 {
 	const struct recorder *recorder = ctx;
@@ -143,6 +152,8 @@ static inline void recorder_init(struct recorder *recorder)
 		.version = "0",
 		.http_route = recorder_route,
 		.shared = recorder_shared,
+		.lasting = recorder_shared,
+		.reload_every = recorder_reload,
 		.stopping = recorder_stopping,
 	};
 }

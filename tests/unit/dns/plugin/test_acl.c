@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "dns/observe/metric.h"
+#include "dns/serve/respond.h"
 #include "question.h"
 #include "site.h"
 
@@ -118,6 +120,159 @@ static void test_order(void **state)
 	assert_int_equal(ask(text, "1.2.0.192.in-addr.arpa", TYPE_PTR, "10.0.0.1"), DROP);
 }
 
+/* ---- what is counted ---- */
+
+static void waits_begin(void *instance, const struct wait *wait, struct waiter *waiter)
+{
+	(void)instance;
+	(void)wait;
+	(void)waiter;
+}
+
+/* Knows nothing on the first run of a chain. */
+static enum plugin_verdict waits_query(void *instance, struct txn *txn)
+{
+	if (!wait_found(txn, instance) && wait_for(txn, instance, waits_begin))
+		return PLUGIN_WAIT;
+	return PLUGIN_DONE;
+}
+
+static void finding_release(struct finding *finding)
+{
+	(void)finding;
+}
+
+static const struct plugin plugin_waits = {.name = "waits", .query = waits_query};
+
+static struct {
+	struct site site;
+	struct recorder recorder;
+	struct name root;
+	struct block_plugin plugins[2];
+	struct block block;
+	struct zone_table *table;
+	struct thread *thread;
+	char page[1 << 14];
+} world;
+
+static void world_start(const char *corefile)
+{
+	static char root_text[] = ".";
+	static char *root_texts[] = {root_text};
+	const struct block *block = &world.block;
+	const char *clash;
+
+	memset(&world, 0, sizeof world);
+	recorder_init(&world.recorder);
+	assert_int_equal(metrics_new(&world.recorder.host.metrics), 0);
+	world.root.len = 1;
+	assert_int_equal(site_setup(&world.site, &plugin_acl, corefile), 0);
+	world.plugins[0] = (struct block_plugin){&plugin_acl, world.site.instance};
+	world.plugins[1] = (struct block_plugin){&plugin_waits, NULL};
+	world.block = (struct block){.zones = &world.root,
+		.zone_texts = root_texts,
+		.zone_count = 1,
+		.port = 53,
+		.plugins = world.plugins,
+		.plugin_count = 2};
+	assert_int_equal(
+		plugin_acl.start(world.site.instance, &world.recorder.host, block, world.site.err),
+		0);
+	assert_int_equal(zone_table_new(&block, 1, &world.table, &clash), 0);
+	world.thread = thread_new();
+	thread_set_counters(world.thread, metrics_counters(world.recorder.host.metrics));
+}
+
+static void world_stop(void)
+{
+	thread_free(world.thread);
+	zone_table_free(world.table);
+	site_free(&world.site, &plugin_acl);
+	metrics_free(world.recorder.host.metrics);
+	recorder_free(&world.recorder);
+}
+
+/* A client's question, run as often as it waits. How often that was. */
+static unsigned world_ask(const char *name)
+{
+	static struct finding finding = {finding_release};
+	static uint8_t out[65535];
+	struct wait wait = {0};
+	struct memo memo = {0};
+	struct respond_packet packet = {.wait = &wait, .memo = &memo};
+	unsigned runs = 1;
+
+	question_init(&q, name, TYPE_A, 1232, false, false);
+	packet.data = q.packet;
+	packet.len = q.query.size;
+	packet.peer = (struct sockaddr *)&q.peer;
+	packet.local = (struct sockaddr *)&q.local;
+	while (respond(world.thread, world.table, &packet, out) == 0 && wait.begin) {
+		assert_int_equal(memo_add(&memo, &wait, &finding), 0);
+		wait = (struct wait){0};
+		runs++;
+	}
+	memo_clear(&memo);
+	return runs;
+}
+
+static void check_line(const char *line)
+{
+	char *page;
+	size_t len;
+
+	assert_int_equal(metrics_render(world.recorder.host.metrics, &page, &len), 0);
+	assert_true(len < sizeof world.page);
+	memcpy(world.page, page, len);
+	world.page[len] = '\0';
+	free(page);
+	if (!strstr(world.page, line))
+		fail_msg("no '%s' in\n%s", line, world.page);
+}
+
+#define AT "{server=\"dns://:53\","
+
+/* A question that waits for an upstream, and so is looked at twice, counts once. */
+static void test_counters(void **state)
+{
+	(void)state;
+	world_start(". {\nacl . a.test b.a.test {\nallow net 10.1.0.0/16\n}\n"
+		    "acl test a.test {\nfilter\n}\nacl b.test {\nallow\n}\n"
+		    "acl c.example {\nblock\n}\nacl d.example {\ndrop\n}\n}");
+	assert_int_equal(world_ask("example.org"), 2);
+	assert_int_equal(world_ask("www.example.org"), 2);
+	check_line("\ncoredns_acl_allowed_requests_total" AT "view=\"\"} 2\n");
+	assert_null(strstr(world.page, "coredns_acl_filtered_requests_total{"));
+	assert_int_equal(world_ask("x.a.test"), 1);
+	assert_int_equal(world_ask("x.test"), 1);
+	assert_int_equal(world_ask("y.test"), 1);
+	check_line("\ncoredns_acl_filtered_requests_total" AT "zone=\"a.test.\",view=\"\"} 1\n");
+	check_line("\ncoredns_acl_filtered_requests_total" AT "zone=\"test.\",view=\"\"} 2\n");
+	assert_int_equal(world_ask("c.example"), 1);
+	check_line("\ncoredns_acl_blocked_requests_total" AT "zone=\"c.example.\",view=\"\"} 1\n");
+	assert_int_equal(world_ask("d.example"), 1);
+	check_line("\ncoredns_acl_dropped_requests_total" AT "zone=\"d.example.\",view=\"\"} 1\n");
+	check_line("\ncoredns_acl_allowed_requests_total" AT "view=\"\"} 2\n");
+	world_stop();
+}
+
+/* What the server asks itself is not counted, nor anything where no block has `prometheus`. */
+static void test_not_counted(void **state)
+{
+	(void)state;
+	world_start(". {\nacl {\nblock\n}\n}");
+	question_init(&q, "a.", TYPE_A, 1232, false, false);
+	q.txn.thread = world.thread;
+	q.txn.block = &world.block;
+	q.txn.depth = 1;
+	assert_int_equal(plugin_acl.query(world.site.instance, &q.txn), PLUGIN_DONE);
+	thread_set_counters(world.thread, NULL);
+	assert_int_equal(world_ask("a."), 1);
+	check_line("");
+	assert_null(strstr(world.page, "coredns_acl_"));
+	world_stop();
+}
+
 static void test_without_rules(void **state)
 {
 	static struct captured_log log;
@@ -166,6 +321,8 @@ int main(void)
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_not_counted),
 		cmocka_unit_test(test_without_rules),
 		cmocka_unit_test(test_refused),
 	};

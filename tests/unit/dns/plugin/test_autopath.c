@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One block: autopath, a plugin that knows a client's search list, and answers. */
+#include "dns/observe/metric.h"
 #include "dns/serve/ask.h"
 #include "dns/serve/zones.h"
 #include "question.h"
@@ -11,7 +12,14 @@
 /* ---- who answers ---- */
 
 static unsigned asked;
-static bool knows_clients;
+static bool knows_clients, waits;
+
+static void wait_begin(void *instance, const struct wait *wait, struct waiter *waiter)
+{
+	(void)instance;
+	(void)wait;
+	(void)waiter;
+}
 
 static enum plugin_verdict names_query(void *instance, struct txn *txn)
 {
@@ -19,8 +27,9 @@ static enum plugin_verdict names_query(void *instance, struct txn *txn)
 	static const uint8_t soa[22];
 	char text[NAME_TEXT_MAX];
 
-	(void)instance;
 	asked++;
+	if (waits && !wait_found(txn, instance) && wait_for(txn, instance, wait_begin))
+		return PLUGIN_WAIT;
 	name_to_text(txn->query->name, text, sizeof text);
 	if (strstr(text, "silent."))
 		return PLUGIN_NEXT;
@@ -69,6 +78,7 @@ struct world {
 	struct block block;
 	struct zone_table *table;
 	struct thread *thread;
+	struct recorder recorder;
 	struct question question;
 	char err[COREFILE_ERROR_MAX];
 };
@@ -81,6 +91,8 @@ static struct world *world_new(const char *corefile)
 	const struct block *block = &world->block;
 	const char *clash;
 
+	recorder_init(&world->recorder);
+	assert_int_equal(metrics_new(&world->recorder.host.metrics), 0);
 	world->root.len = 1;
 	assert_int_equal(site_setup(&world->site, &plugin_autopath, corefile), 0);
 	world->plugins[0] = (struct block_plugin){&plugin_autopath, world->site.instance};
@@ -93,8 +105,9 @@ static struct world *world_new(const char *corefile)
 	assert_int_equal(zone_table_new(&block, 1, &world->table, &clash), 0);
 	world->thread = thread_new();
 	knows_clients = true;
-	assert_int_equal(
-		plugin_autopath.start(world->site.instance, NULL, &world->block, world->err), 0);
+	assert_int_equal(plugin_autopath.start(world->site.instance, &world->recorder.host,
+				 &world->block, world->err),
+		0);
 	return world;
 }
 
@@ -103,6 +116,8 @@ static void world_free(struct world *world)
 	zone_table_free(world->table);
 	thread_free(world->thread);
 	site_free(&world->site, &plugin_autopath);
+	metrics_free(world->recorder.host.metrics);
+	recorder_free(&world->recorder);
 	free(world);
 }
 
@@ -190,6 +205,58 @@ static void test_not_its_business(void **state)
 	world_free(world);
 }
 
+static void finding_release(struct finding *finding)
+{
+	(void)finding;
+}
+
+static void check_successes(struct world *world, const char *line)
+{
+	char *page;
+	size_t len;
+
+	assert_int_equal(metrics_render(world->recorder.host.metrics, &page, &len), 0);
+	if (line ? !strstr(page, line) : strstr(page, "coredns_autopath_success_total{") != NULL)
+		fail_msg("%s", page);
+	free(page);
+}
+
+/* Five names of which each is waited for: one success. */
+static void test_success_counts_once(void **state)
+{
+	static struct finding finding = {finding_release};
+	struct world *world = world_new(at_kubernetes);
+	struct wait wait = {0};
+	struct memo memo = {0};
+
+	(void)state;
+	thread_set_counters(world->thread, metrics_counters(world->recorder.host.metrics));
+	waits = true;
+	question_init(
+		&world->question, "example.org.shop.svc.cluster.local", TYPE_A, 0, false, false);
+	world->question.txn.thread = world->thread;
+	world->question.txn.table = world->table;
+	world->question.txn.block = &world->block;
+	world->question.txn.wait = &wait;
+	world->question.txn.memo = &memo;
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(plugin_autopath.query(world->site.instance, &world->question.txn),
+			PLUGIN_WAIT);
+		check_successes(world, NULL);
+		assert_int_equal(memo_add(&memo, &wait, &finding), 0);
+	}
+	assert_int_equal(
+		plugin_autopath.query(world->site.instance, &world->question.txn), PLUGIN_DONE);
+	waits = false;
+	memo_clear(&memo);
+	check_successes(world, "\ncoredns_autopath_success_total{server=\"dns://:0\"} 1\n");
+	assert_int_equal(ask(world, "db.shop.svc.cluster.local"), PLUGIN_NEXT);
+	assert_int_equal(ask(world, "no.shop.svc.cluster.local"), PLUGIN_NEXT);
+	assert_int_equal(ask(world, "fails.shop.svc.cluster.local"), PLUGIN_DONE);
+	check_successes(world, "\ncoredns_autopath_success_total{server=\"dns://:0\"} 1\n");
+	world_free(world);
+}
+
 /* A name that cannot be looked up is no reason to say that nothing is there. */
 static void test_failures(void **state)
 {
@@ -242,20 +309,21 @@ static void test_file(void **state)
 
 static void test_warnings(void **state)
 {
+	const struct plugin_host silent = {0};
 	struct captured_log log;
 	struct world *world = world_new(at_kubernetes);
 
 	(void)state;
 	captured_open(&log);
 	knows_clients = false;
-	plugin_autopath.start(world->site.instance, NULL, &world->block, world->err);
+	plugin_autopath.start(world->site.instance, &silent, &world->block, world->err);
 	assert_non_null(strstr(captured_read(&log), "F:2:10: clients are known by their Pods: "
 						    "without 'pods verified'"));
 	world->block.plugin_count = 1;
 	world_free(world);
 	world = world_new(at_kubernetes);
 	world->block.plugin_count = 1;
-	plugin_autopath.start(world->site.instance, NULL, &world->block, world->err);
+	plugin_autopath.start(world->site.instance, &silent, &world->block, world->err);
 	world_free(world);
 	captured_close(&log);
 }
@@ -281,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_name_that_exists),
 		cmocka_unit_test(test_not_its_business),
+		cmocka_unit_test(test_success_counts_once),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_names_too_long),
 		cmocka_unit_test(test_file),

@@ -2,6 +2,7 @@
 /* A `kubernetes` over a manifest, on a real loop, and what its metrics say. */
 #include "cache/epoch.h"
 #include "dns/observe/metric.h"
+#include "dns/plugin/kubernetes_metrics.h"
 #include "site.h"
 
 #include <uv.h>
@@ -194,12 +195,148 @@ static void test_same_zones_twice(void **state)
 	site_free(&two, &plugin_kubernetes);
 }
 
+/* What a watch of an API server would tell of the Services of this manifest. */
+static const char kinds_manifest[] =
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: shop}\n"
+	"spec: {clusterIP: None}\n"
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: out, namespace: shop}\n"
+	"spec: {type: ExternalName, externalName: example.org}\n";
+
+struct counting {
+	struct kubernetes_options options;
+	struct name zone;
+	struct cluster *cluster;
+	struct watch *watch;
+	struct kubernetes_metrics *metrics;
+};
+
+static void counting_open(struct world *world, struct counting *counting)
+{
+	const char *const paths[] = {world->dir, NULL};
+	struct cluster_config config = {.zones = &counting->zone, .zone_count = 1};
+	const struct watch_config watch = {.source = WATCH_MANIFESTS,
+		.kinds = KIND_BIT(KIND_SERVICE) | KIND_BIT(KIND_NAMESPACE),
+		.paths = paths};
+	FILE *file = fopen(world->path, "a");
+	struct sink sink;
+	char err[256];
+
+	fputs(kinds_manifest, file);
+	fclose(file);
+	memset(counting, 0, sizeof *counting);
+	name_from_text("cluster.local", 13, &counting->zone);
+	counting->options.zones = &counting->zone;
+	counting->options.zone_count = 1;
+	assert_int_equal(cluster_new(&config, &counting->cluster), 0);
+	sink = cluster_sink(counting->cluster, NULL, NULL);
+	assert_int_equal(
+		watch_start(&world->loop, &watch, &sink, &counting->watch, err, sizeof err), 0);
+	assert_int_equal(kubernetes_metrics_start(&world->recorder.host, &counting->options,
+				 counting->cluster, counting->watch, &counting->metrics),
+		0);
+	wait_for_line(world, "binnacle_kubernetes_objects{zones=\"cluster.local.\","
+			     "kind=\"services\"} 3\n");
+}
+
+static void counting_close(struct world *world, struct counting *counting)
+{
+	kubernetes_metrics_stop(counting->metrics, count_stopped, &world->stopped);
+	watch_close(counting->watch, count_stopped, &world->stopped);
+	uv_run(&world->loop, UV_RUN_DEFAULT);
+	assert_int_equal(world->stopped, 2);
+	kubernetes_metrics_free(counting->metrics);
+	cluster_free(counting->cluster);
+}
+
+static void triggered(struct counting *counting, const char *name, int64_t ms_ago)
+{
+	struct watch_event event = {
+		.type = WATCH_TRIGGERED, .kind = KIND_SLICE, .ns = "shop", .name = name};
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	event.time_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - ms_ago * 1000000;
+	kubernetes_metrics_event(counting->metrics, &event);
+}
+
+static void has_lines(struct world *world, const char *const *lines)
+{
+	char *text = look(world);
+
+	for (; *lines; lines++) {
+		if (!strstr(text, *lines))
+			fail_msg("no line '%s' in\n%s", *lines, text);
+	}
+	free(text);
+}
+
+#define PROGRAMMING "\ncoredns_kubernetes_dns_programming_duration_seconds_"
+
+/* By the kind of the Service; of one that is an alias or not there, nothing. */
+static void test_programming(void **state)
+{
+	static const char *const lines[] = {
+		PROGRAMMING "bucket{service_kind=\"cluster_ip\",le=\"0.001\"} 1\n",
+		PROGRAMMING "bucket{service_kind=\"cluster_ip\",le=\"65.536\"} 1\n",
+		PROGRAMMING "bucket{service_kind=\"cluster_ip\",le=\"131.072\"} 2\n",
+		PROGRAMMING "bucket{service_kind=\"cluster_ip\",le=\"524.288\"} 2\n",
+		PROGRAMMING "count{service_kind=\"cluster_ip\"} 2\n",
+		PROGRAMMING "bucket{service_kind=\"headless_with_selector\",le=\"524.288\"} 0\n",
+		PROGRAMMING "count{service_kind=\"headless_with_selector\"} 1\n",
+		NULL,
+	};
+	struct world *world = *state;
+	struct counting counting;
+
+	counting_open(world, &counting);
+	triggered(&counting, "web", 100000);
+	triggered(&counting, "web", -5000); /* whose clock is ahead */
+	triggered(&counting, "db", 600000);
+	triggered(&counting, "out", 1000);
+	triggered(&counting, "gone", 1000);
+	has_lines(world, lines);
+	counting_close(world, &counting);
+	has_lines(world, lines); /* what was counted stays */
+}
+
+#define CLIENT "\ncoredns_kubernetes_rest_client_request"
+
+static void test_answers(void **state)
+{
+	static const char *const lines[] = {
+		CLIENT "s_total{code=\"200\",method=\"GET\",host=\"10.96.0.1:443\"} 2\n",
+		CLIENT "s_total{code=\"<error>\",method=\"GET\",host=\"api.example\"} 1\n",
+		CLIENT "_duration_seconds_bucket{verb=\"GET\",host=\"10.96.0.1:443\",le=\"0.005\"} "
+		       "1\n",
+		CLIENT
+		"_duration_seconds_bucket{verb=\"GET\",host=\"10.96.0.1:443\",le=\"10\"} 2\n",
+		CLIENT "_duration_seconds_count{verb=\"GET\",host=\"api.example\"} 1\n",
+		NULL,
+	};
+	struct watch_event event = {
+		.type = WATCH_ANSWERED, .source = "https://10.96.0.1:443", .status = 200};
+	struct world *world = *state;
+	struct counting counting;
+
+	counting_open(world, &counting);
+	kubernetes_metrics_event(counting.metrics, &event);
+	event.time_ns = 9000000000;
+	kubernetes_metrics_event(counting.metrics, &event);
+	event.source = "https://api.example/prefix";
+	event.status = 0;
+	kubernetes_metrics_event(counting.metrics, &event);
+	has_lines(world, lines);
+	counting_close(world, &counting);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_kinds_and_cluster, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copy_follows_the_cluster, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_zones_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_programming, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
