@@ -402,23 +402,6 @@ static inline void body_expand(const struct world *world, const char *body, char
 	out[at] = 0;
 }
 
-static inline void plugins_start(struct world *world)
-{
-	char err[COREFILE_ERROR_MAX] = "";
-
-	for (size_t b = 0; b < world->config->block_count; b++) {
-		const struct block *block = &world->config->blocks[b];
-
-		for (size_t i = 0; i < block->plugin_count; i++) {
-			const struct block_plugin *at = &block->plugins[i];
-
-			if (at->plugin->start && at->plugin->start(at->instance,
-							 host_plugin(world->host), block, err) < 0)
-				fail_msg("%s", err);
-		}
-	}
-}
-
 /* The upstreams have been probed when it returns, but for mute ones. Those of ups that have
  * a port already stay. */
 static inline void world_open_at(struct world *world, const char *body)
@@ -441,7 +424,9 @@ static inline void world_open_at(struct world *world, const char *body)
 		fail_msg("%s", err);
 	assert_int_equal(host_new(&world->loop, &world->host), 0);
 	host_set_worker(world->host, listen_worker(world->listen));
-	plugins_start(world);
+	if (config_start(world->config, host_plugin(world->host), err) < 0)
+		fail_msg("%s", err);
+	host_commit(world->host);
 	listen_set_metrics(world->listen, host_plugin(world->host)->metrics);
 	assert_int_equal(listen_run(world->listen), 0);
 	for (unsigned i = 0; i < world->ups; i++) {
@@ -449,6 +434,20 @@ static inline void world_open_at(struct world *world, const char *body)
 			up_probed(world, i, 1);
 	}
 	pump_for(world, 20); /* the answers to the probes are read by then */
+}
+
+/* The text is refused with a message that begins so. */
+static inline void world_refused(const char *text, const char *start)
+{
+	struct corefile *corefile;
+	struct config *config = NULL;
+	char err[COREFILE_ERROR_MAX] = "";
+
+	assert_int_equal(corefile_parse(text, strlen(text), "F", &corefile, err), 0);
+	assert_true(config_new(corefile, 53, &config, err) < 0);
+	if (strncmp(err, start, strlen(start)) != 0)
+		fail_msg("'%s' does not begin with '%s'", err, start);
+	corefile_free(corefile);
 }
 
 static inline struct world *world_new(unsigned ups)
@@ -469,7 +468,7 @@ static inline struct world *world_open(unsigned ups, const char *body)
 	return world;
 }
 
-static inline void plugin_stopped(void *user)
+static inline void world_stopped(void *user)
 {
 	(void)user;
 }
@@ -477,16 +476,7 @@ static inline void plugin_stopped(void *user)
 static inline void world_close(struct world *world)
 {
 	listen_stop(world->listen);
-	for (size_t b = 0; b < world->config->block_count; b++) {
-		const struct block *block = &world->config->blocks[b];
-
-		for (size_t i = 0; i < block->plugin_count; i++) {
-			const struct block_plugin *at = &block->plugins[i];
-
-			if (at->plugin->stop)
-				at->plugin->stop(at->instance, plugin_stopped, NULL);
-		}
-	}
+	config_stop(world->config, true, world_stopped, NULL);
 	uv_run(&world->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
 	listen_free(world->listen);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An upstream of the test hands the server's questions on to the server itself. */
-#include "dns/plugin/list.h"
 #include "forward_world.h"
-#include "site.h"
 
 /* The probe comes round; its reply goes back to who asked. */
 static void probe_round(struct world *world, unsigned up)
@@ -112,9 +110,8 @@ static void test_without_forward(void **state)
 static void test_bad_lines(void **state)
 {
 	(void)state;
-	site_refused(&plugin_loop, ". {\nloop .\n}\n", "F:2:1: loop: nothing can stand behind it");
-	site_refused(&plugin_loop, ". {\nloop {\n x\n}\n}\n",
-		"F:2:1: loop: nothing can stand behind it");
+	world_refused(". {\nloop .\n}\n", "F:2:1: loop: nothing can stand behind it");
+	world_refused(". {\nloop {\n x\n}\n}\n", "F:2:1: loop: nothing can stand behind it");
 }
 
 int main(void)
