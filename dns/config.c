@@ -20,7 +20,7 @@ static int out_of_memory(char *err)
 	return -ENOMEM;
 }
 
-static int site_add_zone(struct site *site, const char *text, uint16_t port,
+static int site_add_zone(struct slot_site *site, const char *text, uint16_t port,
 	const struct corefile_token *key, char *err)
 {
 	size_t count = site->zone_count;
@@ -50,7 +50,7 @@ static int site_add_zone(struct site *site, const char *text, uint16_t port,
 	return 0;
 }
 
-static int site_add_key(struct site *site, const struct corefile_token *token, char *err)
+static int site_add_key(struct slot_site *site, const struct corefile_token *token, char *err)
 {
 	struct value_key key;
 	char why[256];
@@ -82,7 +82,7 @@ static size_t plugin_list_count(void)
 /* The group of the old config that the site goes on with: of those with its keys the one
  * that has most in common with it. NULL: none. */
 static const struct config_group *predecessor(
-	const struct config *config, const struct config *old, const struct site *site)
+	const struct config *config, const struct config *old, const struct slot_site *site)
 {
 	const struct config_group *found = NULL;
 	size_t most = 0;
@@ -132,7 +132,7 @@ static int group_fill(struct config_group *group, char *err)
 static int group_setup(struct config *config, const struct config *old,
 	const struct corefile_block *block, uint16_t default_port, char *err)
 {
-	struct site *site = site_new(config->corefile, block, default_port);
+	struct slot_site *site = site_new(config->corefile, block, default_port);
 	struct config_group *group = &config->groups[config->group_count];
 	int rc = 0;
 
@@ -155,7 +155,7 @@ static int group_setup(struct config *config, const struct config *old,
 
 /* The zones of a group that share a port become a block. A site's arrays are
  * kept sorted by port, so that a block's zones lie side by side. */
-static void site_sort_by_port(struct site *site)
+static void site_sort_by_port(struct slot_site *site)
 {
 	for (size_t i = 1; i < site->zone_count; i++) {
 		struct name zone = site->zones[i];
@@ -211,7 +211,7 @@ static int blocks_make(struct config *config, char *err)
 		return out_of_memory(err);
 	for (size_t g = 0; g < config->group_count; g++) {
 		struct config_group *group = &config->groups[g];
-		const struct site *site = group->site;
+		const struct slot_site *site = group->site;
 
 		for (size_t z = 0; z < site->zone_count; z++) {
 			struct block *block;

@@ -35,7 +35,7 @@ struct config_group {        /* the plugin instances of one server block of the 
 	struct slot **slots; /* by place in plugin_list; NULL: the block has no such line */
 	struct block_plugin *plugins;
 	size_t plugin_count;
-	struct site *site; /* held */
+	struct slot_site *site; /* held */
 	/* Of the config before, while this one is made: whose slots are taken over. */
 	const struct config_group *predecessor;
 };

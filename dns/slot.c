@@ -11,10 +11,10 @@
 
 /* --- sites --- */
 
-struct site *site_new(
+struct slot_site *site_new(
 	struct corefile *corefile, const struct corefile_block *block, uint16_t default_port)
 {
-	struct site *site = calloc(1, sizeof *site);
+	struct slot_site *site = calloc(1, sizeof *site);
 
 	if (!site)
 		return NULL;
@@ -25,7 +25,7 @@ struct site *site_new(
 	return site;
 }
 
-void site_drop(struct site *site)
+void site_drop(struct slot_site *site)
 {
 	if (!site || --site->holders)
 		return;
@@ -52,12 +52,12 @@ static size_t lines_of(const struct corefile_block *block, const char *directive
 }
 
 /* Room for the lines of a block; to be freed. */
-static const struct corefile_line **lines_room(const struct site *site)
+static const struct corefile_line **lines_room(const struct slot_site *site)
 {
 	return calloc(site->block->line_count + 1, sizeof(struct corefile_line *));
 }
 
-static bool keys_same(const struct site *a, const struct site *b)
+static bool keys_same(const struct slot_site *a, const struct slot_site *b)
 {
 	if (a->block->key_count != b->block->key_count || a->default_port != b->default_port)
 		return false;
@@ -74,15 +74,15 @@ struct both {
 	size_t a_count, b_count;
 };
 
-static bool both_same(
-	struct both *both, const struct site *a, const struct site *b, const struct plugin *plugin)
+static bool both_same(struct both *both, const struct slot_site *a, const struct slot_site *b,
+	const struct plugin *plugin)
 {
 	both->a_count = lines_of(a->block, plugin->name, both->a);
 	both->b_count = lines_of(b->block, plugin->name, both->b);
 	return corefile_lines_same(both->a, both->a_count, both->b, both->b_count);
 }
 
-size_t site_likeness(const struct site *a, const struct site *b)
+size_t site_likeness(const struct slot_site *a, const struct slot_site *b)
 {
 	struct both both = {.a = lines_room(a), .b = lines_room(b)};
 	size_t likeness = 0;
@@ -136,8 +136,8 @@ static uint64_t files_now(const struct corefile_line *const *lines, size_t count
 
 /* --- slots --- */
 
-int slot_new(const struct plugin *plugin, struct site *site, const struct corefile_line **lines,
-	struct slot **out, char err[COREFILE_ERROR_MAX])
+int slot_new(const struct plugin *plugin, struct slot_site *site,
+	const struct corefile_line **lines, struct slot **out, char err[COREFILE_ERROR_MAX])
 {
 	struct plugin_site where = {
 		.lines = lines,
@@ -189,7 +189,7 @@ void slot_drop(struct slot *slot)
 
 /* --- what a reload takes over --- */
 
-static bool slot_fits(const struct slot *slot, const struct site *site, struct both *both)
+static bool slot_fits(const struct slot *slot, const struct slot_site *site, struct both *both)
 {
 	return slot->started && slot->plugin->keeps &&
 	       both_same(both, slot->site, site, slot->plugin) &&
@@ -198,8 +198,8 @@ static bool slot_fits(const struct slot *slot, const struct site *site, struct b
 
 /* Whether the plugins without which it is not kept say the same, and are kept if they can
  * be. */
-static bool company_kept(const struct slot *slot, const struct site *site, struct slot *const *kept,
-	struct both *both)
+static bool company_kept(const struct slot *slot, const struct slot_site *site,
+	struct slot *const *kept, struct both *both)
 {
 	for (const char *const *name = slot->plugin->kept_with; name && *name; name++) {
 		const int at = plugin_find(*name);
@@ -226,7 +226,8 @@ static const struct corefile_line **old_room(struct slot *const *old, size_t cou
 	return calloc(most + 1, sizeof(struct corefile_line *));
 }
 
-int slots_keep(struct slot *const *old, const struct site *site, size_t count, struct slot **kept)
+int slots_keep(
+	struct slot *const *old, const struct slot_site *site, size_t count, struct slot **kept)
 {
 	struct both both = {.a = old_room(old, count), .b = lines_room(site)};
 	const bool room = both.a && both.b;

@@ -14,7 +14,7 @@
 #include "dns/serve/plugin.h"
 
 /* A server block of the file and its zones. */
-struct site {
+struct slot_site {
 	unsigned holders;
 	struct corefile *corefile; /* held */
 	const struct corefile_block *block;
@@ -25,30 +25,31 @@ struct site {
 	size_t zone_count;
 };
 
-struct site *site_new(struct corefile *corefile, const struct corefile_block *block,
+struct slot_site *site_new(struct corefile *corefile, const struct corefile_block *block,
 	uint16_t default_port); /* without zones; NULL: out of memory */
-void site_drop(struct site *site);
+void site_drop(struct slot_site *site);
 
 struct slot {
 	unsigned holders; /* configurations */
 	const struct plugin *plugin;
 	void *instance;
-	struct site *site; /* held */
-	uint64_t files;    /* what the files that the lines name were like */
+	struct slot_site *site; /* held */
+	uint64_t files;         /* what the files that the lines name were like */
 	bool started;
 };
 
 /* Set the plugin up with its lines of the site's block (lines has room for all of them).
  * 0 and *out, NULL where the block has no such lines; or negative with err. */
-int slot_new(const struct plugin *plugin, struct site *site, const struct corefile_line **lines,
-	struct slot **out, char err[COREFILE_ERROR_MAX]);
+int slot_new(const struct plugin *plugin, struct slot_site *site,
+	const struct corefile_line **lines, struct slot **out, char err[COREFILE_ERROR_MAX]);
 void slot_drop(struct slot *slot); /* the last one frees the instance; NULL is allowed */
 
 /* The slots of an old group that a new site takes over, by place in plugin_list: kept[i] is
  * old[i] (both have `count` places) or NULL, and held. 0 or -ENOMEM. */
-int slots_keep(struct slot *const *old, const struct site *site, size_t count, struct slot **kept);
+int slots_keep(
+	struct slot *const *old, const struct slot_site *site, size_t count, struct slot **kept);
 
 /* How many directives the two blocks have in common; 0 where they have not the same keys. */
-size_t site_likeness(const struct site *a, const struct site *b);
+size_t site_likeness(const struct slot_site *a, const struct slot_site *b);
 
 #endif
