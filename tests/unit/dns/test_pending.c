@@ -56,15 +56,15 @@ static void finder_begin(void *instance, const struct wait *wait, struct waiter 
 {
 	struct finder *finder = instance;
 
-	finder->begun++;
 	finder->thread = pthread_self();
 	finder->start_ns = wait->start_ns;
+	finder->begun++;
 	if (finder->at_once) {
 		tell(finder, waiter);
-		return;
+	} else {
+		waiter->next = finder->waiters;
+		finder->waiters = waiter;
 	}
-	waiter->next = finder->waiters;
-	finder->waiters = waiter;
 }
 
 /* The name leads to the one without its first label, and that is to be found out, too. */
