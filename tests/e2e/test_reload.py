@@ -93,8 +93,9 @@ class Checked(Program):
         try:
             if kind is None and self.process.poll() is None:
                 self.process.terminate()
-                self.ends(0)
+                self.process.wait(test_program.DEADLINE_S)
                 check("Sanitizer" not in self.log(), self.log())
+                self.ends(0)
         finally:
             super().__exit__(kind, *rest)
 
@@ -318,6 +319,7 @@ def files_are_looked_at():
             block = "example.net:%d {\nhosts {\n10.8.8.8 a.example.net\n}\n%%s\n}\n" % world.dns
             program.file("zones/net.conf", block % "")
             wait_for("the imported block", lambda: answers(world.dns, "a.example.net."))
+            program.says(COMPLETE)
             log = program.log()[before:]
             for line in ("[INFO] Reloading\n", "[INFO] plugin/reload: Running configuration SHA512 = ", COMPLETE):
                 check(line in log, log)
@@ -596,6 +598,7 @@ def main():
     parser.add_argument("words", nargs="*")
     arguments = parser.parse_args()
     test_program.binary = os.path.abspath(arguments.binary)
+    os.environ["TSAN_OPTIONS"] = "%s:suppressions=%s" % (os.environ.get("TSAN_OPTIONS", ""), os.path.join(HERE, "tsan.supp"))
     cases = Cases(arguments.words)
     for case in (reloads_under_load, files_are_looked_at, without_the_directive_only_signals, kept_and_not_kept,
                  cache_stays_warm_and_waiting_questions_are_answered,

@@ -24,10 +24,28 @@
 
 struct finder {
 	struct waiter *waiters; /* of whom nobody has been told; the loop thread's */
-	bool at_once, no_memory, never;
+	bool at_once, no_memory, endless;
 	atomic_uint begun, released, done;
 	_Atomic uint64_t start_ns;
 	pthread_t thread; /* of begin() */
+};
+
+struct world {
+	struct name root;
+	struct finder finder;
+	struct block_plugin plugin;
+	struct block block;
+	struct zone_table *table;
+	struct zone_slot slot;
+	struct net_handler handler;
+	struct worker *worker;
+	struct pendings *pendings;
+	struct thread *thread; /* the test's, as an answering one */
+	atomic_uint batches_open;
+	atomic_uint sent, replies, servfails, refused;
+	uint8_t last[512];
+	size_t last_len;
+	atomic_bool last_set;
 };
 
 struct found {
@@ -52,10 +70,14 @@ static void tell(struct finder *finder, struct waiter *waiter)
 	waiter->done(waiter, found ? &found->finding : NULL);
 }
 
+static struct world *the_world;   /* who is called has no way to it otherwise */
+static char places[MEMO_MAX + 2]; /* instances, one for each finding */
+
 static void finder_begin(void *instance, const struct wait *wait, struct waiter *waiter)
 {
-	struct finder *finder = instance;
+	struct finder *finder = &the_world->finder;
 
+	(void)instance;
 	finder->thread = pthread_self();
 	finder->start_ns = wait->start_ns;
 	finder->begun++;
@@ -74,8 +96,14 @@ static enum plugin_verdict finder_query(void *instance, struct txn *txn)
 	struct finder *finder = instance;
 	const struct query *query = txn->query;
 	struct message message;
+	unsigned at = 0;
 
-	if (!finder->never && !wait_found(txn, instance)) {
+	if (finder->endless) {
+		while (wait_found(txn, &places[at]))
+			at++;
+		return wait_for(txn, &places[at], finder_begin) ? PLUGIN_WAIT : PLUGIN_NEXT;
+	}
+	if (!wait_found(txn, instance)) {
 		if (wait_for(txn, instance, finder_begin))
 			return PLUGIN_WAIT;
 		txn->error = "nothing can wait";
@@ -104,26 +132,6 @@ static const struct plugin plugin_finder = {
 	.name = "finder", .query = finder_query, .done = finder_done};
 
 /* ---- the server ---- */
-
-struct world {
-	struct name root;
-	struct finder finder;
-	struct block_plugin plugin;
-	struct block block;
-	struct zone_table *table;
-	struct zone_slot slot;
-	struct net_handler handler;
-	struct worker *worker;
-	struct pendings *pendings;
-	struct thread *thread; /* the test's, as an answering one */
-	atomic_uint batches_open;
-	atomic_uint sent, replies, servfails, refused;
-	uint8_t last[512];
-	size_t last_len;
-	atomic_bool last_set;
-};
-
-static struct world *the_world; /* the handler's context has no way to it otherwise */
 
 static void *thread_begin(void *ctx)
 {
@@ -370,6 +378,38 @@ static void found_out_at_once(void **state)
 	wait_until(&world->finder.released, 3000);
 }
 
+/* The last run may not wait: it is a failure, and not for ever. */
+static void more_findings_than_a_memo_holds(void **state)
+{
+	struct world *world = *state;
+
+	world->finder.endless = world->finder.at_once = true;
+	assert_int_equal(worker_run(world->worker), 0);
+	ask(world, "test");
+	wait_until(&world->sent, 1);
+	assert_int_equal(world->servfails, 1);
+	assert_int_equal(world->finder.begun, MEMO_MAX + 1);
+	wait_until(&world->finder.released, MEMO_MAX + 1);
+}
+
+/* Instances are others since: what the ones before had found is not known any more. */
+static void findings_of_another_configuration(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(worker_run(world->worker), 0);
+	ask(world, "a.test");
+	for (unsigned i = 1; i <= 3; i++) {
+		wait_until(&world->finder.begun, i);
+		assert_int_equal(world->sent, 0);
+		if (i == 1)
+			atomic_fetch_add(&world->slot.exchanges, 1);
+		tell_all(world);
+	}
+	assert_int_equal(world->replies, 1);
+	assert_int_equal(world->servfails, 0);
+}
+
 static void no_memory_for_a_finding(void **state)
 {
 	struct world *world = *state;
@@ -510,6 +550,8 @@ int main(void)
 		CASE(waits_and_is_answered),
 		CASE(waits_again_and_again),
 		CASE(found_out_at_once),
+		CASE(more_findings_than_a_memo_holds),
+		CASE(findings_of_another_configuration),
 		CASE(no_memory_for_a_finding),
 		CASE(no_memory_for_a_ticket),
 		CASE(so_many_wait_and_no_more),
