@@ -212,8 +212,11 @@ static bool entry_refresh_due(const struct forwarded *f, struct entry *entry, ui
 	       !entry_held(entry, stale_hold_ms(f), now_ms) && entry_claim(entry, now_ms);
 }
 
+/* A reader's clock may be coarser than the writer's, and a tick behind it: a TTL never grows. */
 static uint32_t ttl_left_s(const struct entry *entry, uint64_t now_ms)
 {
+	if (now_ms < entry->stored_ms)
+		now_ms = entry->stored_ms;
 	return (uint32_t)((entry->fresh_until_ms - now_ms + 999) / 1000);
 }
 

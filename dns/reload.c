@@ -17,8 +17,9 @@
 /* A new `kubernetes` must have its lists before it takes over. The old one answers
  * meanwhile, so nothing is lost by patience. */
 #define READY_MS 30000
-/* Questions that wait for an upstream when their listener goes. */
-#define DRAIN_MS 5000
+/* Questions that wait for an upstream when their listener goes: longer than `forward`
+ * looks. */
+#define DRAIN_MS 7000
 
 #define DIGEST_TEXT (2 * COREFILE_DIGEST_LEN + 1)
 
@@ -115,6 +116,7 @@ static void on_stopped(void *user)
 	if (reload->closing)
 		return; /* reload_free() */
 	reload->retired = NULL;
+	listen_drained(reload->parts.listen); /* those that were cut have ended by now */
 	config_free(retired);
 	host_retire(reload->parts.host);
 	idle(reload);

@@ -204,8 +204,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		rc = -ECONNRESET;
 	if (rc >= 0)
 		link_wait(link, rc);
+	/* Its age counts from here: one that took long to open is as good as others. */
 	if (!was_open && link_is_open(link))
-		link->idle_ms = now_ms(link);
+		link->opened_ms = link->idle_ms = now_ms(link);
 	io->turned(link, rc < 0 ? rc : 0, io->user);
 }
 

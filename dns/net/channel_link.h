@@ -42,7 +42,7 @@ struct channel_link {
 	int rc;             /* < 0: it is broken, and is due to be ended */
 	unsigned live;      /* questions out, without those that were cancelled */
 	uint64_t used;      /* a bit for each slot that is taken */
-	uint64_t opened_ms; /* when connecting began */
+	uint64_t opened_ms; /* until it is open: when connecting began */
 	uint64_t idle_ms;   /* when live became 0 */
 	uint64_t heard_ms;  /* the last message came, or live was 0 */
 	bool told_open;     /* for the channel: it has been counted as opened */

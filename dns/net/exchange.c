@@ -180,8 +180,10 @@ int exchange_start(struct exchange_io *io, const struct sockaddr *server,
 
 void exchange_resend(struct exchange *exchange)
 {
-	/* An error that stays is read by on_readable(). */
-	send(exchange->fd, exchange->question, exchange->len, MSG_NOSIGNAL);
+	/* A failure may be the last one's, which the socket then forgets; an error that stays
+	 * is read by on_readable(). */
+	if (send(exchange->fd, exchange->question, exchange->len, MSG_NOSIGNAL) < 0)
+		send(exchange->fd, exchange->question, exchange->len, MSG_NOSIGNAL);
 }
 
 void exchange_cancel(struct exchange *exchange)

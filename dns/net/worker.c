@@ -252,7 +252,9 @@ void worker_stop(struct worker *worker)
 		services_stop(worker);
 		uv_run(&worker->loop, UV_RUN_DEFAULT);
 	}
-	jobs_run(worker, true);
+	/* One may post another while it is cancelled. */
+	while (atomic_load_explicit(&worker->jobs, memory_order_relaxed))
+		jobs_run(worker, true);
 }
 
 void worker_free(struct worker *worker)

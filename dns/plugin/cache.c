@@ -210,9 +210,6 @@ static void cache_stop(void *instance, void (*done)(void *user), void *user)
 	done(user);
 }
 
-/* Where the block listens is in its metrics. */
-static const char *const kept_with[] = {"bind", NULL};
-
 const struct plugin plugin_cache = {
 	.name = "cache",
 	.setup = cache_setup,
@@ -220,6 +217,6 @@ const struct plugin plugin_cache = {
 	.rewrite = cache_rewrite,
 	.stop = cache_stop,
 	.free = cache_free,
+	/* Also where `bind` changes: what a new address answers counts under the first one. */
 	.keeps = true,
-	.kept_with = kept_with,
 };

@@ -55,6 +55,11 @@ static struct forward_line *line_next(
 	return NULL;
 }
 
+bool forward_has_next(const struct forward_line *line, const struct query *query)
+{
+	return line_next(line->forward, line, query) != NULL;
+}
+
 static enum plugin_verdict put_failure(struct txn *txn, uint16_t ede, const char *error)
 {
 	txn->reply->rcode = RCODE_SERVFAIL;

@@ -163,6 +163,11 @@ static inline uint64_t forward_now_ms(void)
 	return uv_hrtime() / 1000000u;
 }
 
+/* ---- forward.c ---- */
+
+/* A line behind this one holds the name, too (`next`). */
+bool forward_has_next(const struct forward_line *line, const struct query *query);
+
 /* ---- forward_options.c ---- */
 
 int forward_options_read(const struct plugin_site *site, const struct corefile_line *line,

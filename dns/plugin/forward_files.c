@@ -124,7 +124,9 @@ static void on_change(struct worker_job *base, bool cancelled)
 {
 	struct change_job *change = (struct change_job *)(void *)base;
 	struct forward_line *line = change->line;
+	struct upstream *gone[FORWARD_UPSTREAMS_MAX];
 	bool is_new[FORWARD_UPSTREAMS_MAX] = {false};
+	unsigned gone_count;
 
 	for (unsigned i = 0; i < change->count; i++) {
 		struct upstream *same = NULL;
@@ -143,16 +145,19 @@ static void on_change(struct worker_job *base, bool cancelled)
 		free(change);
 		return;
 	}
-	for (unsigned i = 0; i < line->upstream_count; i++) {
-		if (line->upstreams[i])
-			upstream_close(line->upstreams[i]);
-	}
+	memcpy(gone, line->upstreams, sizeof gone);
+	gone_count = line->upstream_count;
 	memcpy(line->upstreams, change->upstreams, sizeof line->upstreams);
 	line->upstream_count = change->count;
 	for (unsigned i = 0; i < line->upstream_count; i++) {
 		if (is_new[i])
 			upstream_open(line->upstreams[i]);
 		upstream_changed(line->upstreams[i]);
+	}
+	/* Last: look-ups that lose theirs go on with what the line has then. */
+	for (unsigned i = 0; i < gone_count; i++) {
+		if (gone[i])
+			upstream_close(gone[i]);
 	}
 	free(change);
 }

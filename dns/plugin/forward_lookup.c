@@ -92,8 +92,7 @@ static void lookup_failed(struct lookup *lookup)
 		outcome_say(outcome,
 			lookup->refusal ? EDE_NO_REACHABLE_AUTHORITY : EDE_NETWORK_ERROR, "%s",
 			*lookup->why ? lookup->why : "there is no upstream to ask");
-		outcome->pass_on = rcode_in(lookup->line->options.next_rcodes,
-			lookup->refusal ? lookup->refusal : RCODE_SERVFAIL);
+		outcome->pass_on = lookup_failure_passes_on(lookup);
 		if (lookup->stale && cache)
 			outcome_stale(cache, outcome, lookup->stale);
 	}

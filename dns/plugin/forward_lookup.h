@@ -105,8 +105,11 @@ const struct cache *cache_of(const struct forward *forward, const struct wait *w
  * old. The answer is referenced. */
 enum forwarded_state cache_look(struct forward *forward, const struct wait *wait, uint32_t *ttl_s,
 	struct forwarded_answer **answer);
-/* The TTL that the answer gets. */
+/* The TTL that the answer gets. Neither this nor a failure is stored where the next line is
+ * asked after it: the table is the block's. */
 uint32_t answer_store(struct lookup *lookup, struct forwarded_answer *answer);
+/* It is a failure that `next` waits for. */
+bool lookup_failure_passes_on(const struct lookup *lookup);
 void failure_store(struct lookup *lookup);
 
 #endif

@@ -151,16 +151,31 @@ uint32_t answer_store(struct lookup *lookup, struct forwarded_answer *answer)
 	if (!cache)
 		return FORWARDED_TTL_OWN;
 	query_make(lookup->wait.name, lookup->wait.name_len, lookup->wait.type, asked, &query);
+	/* What the next line is to say is the block's answer then. */
+	if (answer_passes_on(&lookup->line->options, answer) &&
+		forward_has_next(lookup->line, &query))
+		return forwarded_ttl(cache_policy(cache), answer);
 	if (cache_stores(cache, &query, forwarded_answer_kind(answer)))
 		forwarded_store(forward->table, &question, answer, forward_now_ms());
 	return forwarded_ttl(cache_policy(cache), answer);
+}
+
+bool lookup_failure_passes_on(const struct lookup *lookup)
+{
+	return rcode_in(lookup->line->options.next_rcodes,
+		lookup->refusal ? lookup->refusal : RCODE_SERVFAIL);
 }
 
 void failure_store(struct lookup *lookup)
 {
 	const struct forwarded_question question = question_of(&lookup->wait);
 	struct forward *forward = lookup->line->forward;
+	uint8_t asked[QUERY_ASKED_MAX];
+	struct query query;
 
+	query_make(lookup->wait.name, lookup->wait.name_len, lookup->wait.type, asked, &query);
+	if (lookup_failure_passes_on(lookup) && forward_has_next(lookup->line, &query))
+		return;
 	if (cache_of(forward, &lookup->wait))
 		forwarded_store_failure(forward->table, &question, lookup->last_ms);
 }

@@ -79,6 +79,10 @@ static void probe_stop(struct upstream *upstream)
 
 void upstream_close(struct upstream *upstream)
 {
+	const bool was_open = upstream->open;
+
+	/* First: what fails with its channel must not begin a probe. */
+	upstream->open = false;
 	probe_stop(upstream);
 	if (upstream->channel) {
 		struct channel *channel = upstream->channel;
@@ -87,11 +91,10 @@ void upstream_close(struct upstream *upstream)
 		upstream_ref(upstream);
 		channel_close(channel, on_channel_closed, upstream);
 	}
-	if (upstream->open)
+	if (was_open)
 		uv_close((uv_handle_t *)&upstream->timer, on_timer_closed);
 	else
 		upstream_unref(upstream);
-	upstream->open = false;
 }
 
 /* ---- how it is asked ---- */

@@ -48,7 +48,9 @@ static void reply_refused(struct send *send, const struct message *message)
 
 	snprintf(text, sizeof text, "it answers %s", rcode_to_text(message->rcode, rcode));
 	send_useless(send, message->rcode, text);
-	ask_without_edns(send, message);
+	/* What it says without EDNS counts, and this does not. */
+	if (ask_without_edns(send, message))
+		send->answered = false;
 }
 
 static void reply_read(struct send *send, const uint8_t *reply, size_t len, bool streamed)

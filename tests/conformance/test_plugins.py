@@ -304,7 +304,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--servers", default="binnacle,coredns")
     parser.add_argument("--binary")
-    parser.add_argument("--beside", type=int, default=4, help="cases at a time")
+    parser.add_argument("--beside", type=int, default=6, help="cases at a time")
     parser.add_argument("words", nargs="*")
     options = parser.parse_args()
     every, cases = plugin_cases.load(options.words), Cases()

@@ -3,6 +3,7 @@
 
 In the Corefile PORT, HEALTH, READY, METRICS are free ports, DIR its folder."""
 
+import functools
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ def service(name, address, namespace="shop"):
     return SERVICE % (name, namespace, address)
 
 
+@functools.lru_cache(None)
 def plugins_of(binary):
     """The directives that this build of Binnacle has."""
     done = subprocess.run([binary, "-plugins"], stdout=subprocess.PIPE, text=True, check=True)
@@ -46,12 +48,17 @@ def lacks(binary, *directives):
 
 
 def known_only(text, binary):
-    """The Corefile without dispensable directives that this build does not have; the output names them."""
+    """The Corefile without dispensable directives that this build does not have; the output names each once."""
     for name in sorted(set(DISPENSABLE) - plugins_of(binary)):
         text, count = re.subn(r"(?m)^\s*%s\s*\n" % name, "", text)
         if count:
-            print("    (without %s, which this build does not have)" % name)
+            left_out(name)
     return text
+
+
+@functools.lru_cache(None)
+def left_out(name):
+    print("    (without %s, which this build does not have)" % name)
 
 
 def free_ports(count):

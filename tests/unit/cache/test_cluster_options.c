@@ -137,6 +137,22 @@ static void an_address_is_no_alias(void **state)
 	expect("root.shop.svc" ZONE, "A", "NXDOMAIN");
 }
 
+static void type_is_told(void **state)
+{
+	(void)state;
+	make((struct cluster_config){0});
+	complete_all(&c);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "web"), -1);
+	put(&c, make_service("shop", "web", 1, SERVICE_CLUSTER_IP, "10.9.0.1"));
+	put(&c, make_service("shop", "db", 2, SERVICE_HEADLESS, ""));
+	put(&c, make_slice("shop", "gone-1", "gone", 3, "10.1.0.1"));
+	settle(&c);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "web"), SERVICE_CLUSTER_IP);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "db"), SERVICE_HEADLESS);
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "gone"), -1);
+	assert_int_equal(cluster_service_type(c.cluster, "other", "web"), -1);
+}
+
 #define CASE(function) cmocka_unit_test_teardown(function, expect_end)
 
 /* The search list that a kubelet writes for a Pod, known by any of its addresses. */
@@ -175,6 +191,7 @@ int main(void)
 		CASE(ignore_empty),
 		CASE(negative_ttl),
 		CASE(an_address_is_no_alias),
+		CASE(type_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,15 @@ static void expect_at(int line, const char *name, const char *type, enum forward
 }
 #define expect(name, type, wanted) expect_at(__LINE__, name, type, wanted)
 
+static void read_by_a_clock_that_is_behind(void **state)
+{
+	(void)state;
+	store_address("www.example.org", 60);
+	now_ms -= 4;
+	expect("www.example.org", "A", FORWARDED_FRESH);
+	assert_int_equal(hit.ttl_s, 60);
+}
+
 static void ages(void **state)
 {
 	(void)state;
@@ -665,6 +674,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(ages, setup),
+		cmocka_unit_test_setup(read_by_a_clock_that_is_behind, setup),
 		cmocka_unit_test_setup(keys, setup),
 		cmocka_unit_test_setup(ttl_bounds, setup),
 		cmocka_unit_test_setup(what_may_not_be_stored, setup),

@@ -8,6 +8,7 @@
  * A question is a 12-byte header and a body; the first body byte decides:
  *	'N'        no reply
  *	'L' hi lo  a reply of that many bytes, all equal to the header's first
+ *	'T'        a ticket is taken, for a reply that comes later
  *	'S' n hi lo  a stream of n such messages; 'W': which waits until `open` is
  *	             set; 'E': which breaks off behind them
  *	else       header, body, then "peer=ADDRESS local=ADDRESS:PORT thread N"
@@ -37,6 +38,8 @@
 #define WAIT_MS 10000
 #define HEADER  12
 
+#define TICKETS_MAX 512
+
 struct recorder {
 	struct net_handler handler;
 	atomic_uint threads_started, threads_stopped, batches, answers;
@@ -50,6 +53,9 @@ struct recorder {
 	atomic_uint streams_open, streams_closed;
 	atomic_bool open;
 	struct stream_wake wake; /* of the last stream; read it once one is open */
+	struct net_ticket *tickets[TICKETS_MAX];
+	uint8_t ticket_ids[TICKETS_MAX]; /* the questions' second bytes */
+	atomic_uint ticket_count;        /* of which so many are there, in order */
 };
 
 struct recorder_stream {
@@ -180,6 +186,34 @@ static inline struct stream *recorder_stream(
 	return &self->stream;
 }
 
+/* One thread at a time. */
+static inline void recorder_ticket(struct recorder *recorder, const struct net_packet *packet)
+{
+	const unsigned at = recorder->ticket_count;
+
+	assert_true(at < TICKETS_MAX);
+	recorder->ticket_ids[at] = packet->data[1];
+	recorder->tickets[at] = packet->later(packet);
+	assert_non_null(recorder->tickets[at]);
+	recorder->ticket_count = at + 1;
+}
+
+/* The reply to ticket i: its question's second byte, len times. 0: none. */
+static inline void recorder_redeem(struct recorder *recorder, unsigned i, size_t len)
+{
+	static uint8_t reply[65535];
+
+	memset(reply, recorder->ticket_ids[i], len);
+	recorder->tickets[i]->send(recorder->tickets[i], reply, len);
+}
+
+static inline void tickets_wait(const struct recorder *recorder, unsigned count)
+{
+	for (int i = 0; i < WAIT_MS && recorder->ticket_count < count; i++)
+		poll(NULL, 0, 1);
+	assert_int_equal(recorder->ticket_count, count);
+}
+
 static inline size_t recorder_answer(
 	void *arg, const struct net_packet *packet, uint8_t *out, size_t cap)
 {
@@ -193,6 +227,10 @@ static inline size_t recorder_answer(
 	thread->answers++;
 	if (packet->len > HEADER && packet->data[HEADER] == 'N')
 		return 0;
+	if (packet->len > HEADER && packet->data[HEADER] == 'T') {
+		recorder_ticket(thread->recorder, packet);
+		return 0;
+	}
 	if (packet->len > HEADER + 3 && packet->stream && memchr("SWE", packet->data[HEADER], 3)) {
 		*packet->stream = recorder_stream(thread->recorder, packet);
 		return 0;

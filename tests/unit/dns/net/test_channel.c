@@ -397,6 +397,22 @@ static void old_connections_get_no_new_questions(void **state)
 	assert_int_equal(connections(f), 0);
 }
 
+/* Its age counts from when it is open: slow servers are asked, too. */
+static void a_connection_that_opens_late_is_not_old(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	fixture_channel(f, &(struct channel_options){.max_age_ms = 1});
+	question_send(f, 0);
+	for (const uint64_t end_ms = test_now_ms() + 5; test_now_ms() < end_ms;)
+		uv_update_time(&f->loop);
+	fd = server_accept(f);
+	server_serve(f, fd);
+	check_answered(&f->questions[0]);
+	close(fd);
+}
+
 static void no_more_idle_connections_than_wanted(void **state)
 {
 	struct fixture *f = *state;
@@ -629,6 +645,7 @@ int main(void)
 		TEST(idle_connections_are_closed),
 		TEST(a_server_may_close_an_idle_connection),
 		TEST(old_connections_get_no_new_questions),
+		TEST(a_connection_that_opens_late_is_not_old),
 		TEST(no_more_idle_connections_than_wanted),
 		TEST(the_source_is_the_one_wanted),
 		TEST(what_is_no_message_is_not_sent),

@@ -272,7 +272,7 @@ static void a_server_that_never_shakes_hands(void **state)
 {
 	struct secure *secure = *state;
 	struct fixture *f =
-		begin(secure, "good", (struct channel_options){.connect_timeout_ms = 60});
+		begin(secure, "good", (struct channel_options){.connect_timeout_ms = 500});
 	int fd;
 
 	question_send(f, 0);

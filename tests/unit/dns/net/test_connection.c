@@ -7,10 +7,21 @@
 
 struct pair {
 	struct recorder recorder;
+	unsigned resumed;
+	int waits; /* since it was resumed */
 	struct connection connection;
 	struct connection_io io;
 	int fd; /* the client's end */
 };
+
+static void on_resume(struct connection *connection)
+{
+	struct pair *pair =
+		(struct pair *)(void *)((char *)connection - offsetof(struct pair, connection));
+
+	pair->resumed++;
+	pair->waits = connection_turn(connection, &pair->io);
+}
 
 static int setup(void **state)
 {
@@ -30,6 +41,7 @@ static int setup(void **state)
 		.thread = recorder_start(&pair->recorder),
 		.tag = "tcp",
 		.max_unsent = 65536,
+		.resume = on_resume,
 		.in = malloc(CONNECTION_IN_BYTES),
 		.out = malloc(CONNECTION_OUT_BYTES),
 	};
@@ -408,6 +420,142 @@ static void streams_are_closed_with_the_connection(void **state)
 	teardown(state);
 }
 
+/* ---- replies that come later ---- */
+
+static void ask_later(struct pair *pair, unsigned first, unsigned count)
+{
+	uint8_t out[64];
+
+	for (unsigned i = 0; i < count; i++)
+		bytes_write(pair->fd, out, frame_make(out, first + i, "T"));
+}
+
+/* RFC 7766 section 6.2.1.1: in any order, and others are not held up. */
+static void later_replies_in_any_order(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t out[64], *in = malloc(1 << 20);
+	char seen[16] = "";
+	size_t have = 0;
+
+	ask_later(pair, 'a', 3);
+	bytes_write(pair->fd, out, frame_make(out, 'n' << 8, "now"));
+	assert_int_equal(turn(pair), CONNECTION_READ | CONNECTION_WAKE);
+	frames_take(pair->fd, in, &have, seen);
+	assert_string_equal(seen, "n");
+	recorder_redeem(&pair->recorder, 2, 20);
+	assert_int_equal(pair->waits, CONNECTION_READ | CONNECTION_WAKE);
+	recorder_redeem(&pair->recorder, 0, 20);
+	frames_take(pair->fd, in, &have, seen);
+	assert_string_equal(seen, "nca");
+	/* one that has no reply */
+	recorder_redeem(&pair->recorder, 1, 0);
+	assert_int_equal(pair->waits, CONNECTION_READ);
+	assert_int_equal(pair->resumed, 3);
+	frames_take(pair->fd, in, &have, seen);
+	assert_string_equal(seen, "nca");
+	assert_int_equal(pair->io.held, 0);
+	free(in);
+}
+
+static void half_closed_clients_get_later_replies(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t *in = malloc(1 << 20);
+	char seen[16] = "";
+	size_t have = 0;
+
+	ask_later(pair, 'a', 2);
+	shutdown(pair->fd, SHUT_WR);
+	while (turn(pair) & CONNECTION_READ)
+		;
+	assert_int_equal(turn(pair), CONNECTION_WAKE);
+	recorder_redeem(&pair->recorder, 1, 65535);
+	for (int i = 0; i < 1000 && pair->waits & CONNECTION_WRITE; i++) {
+		frames_take(pair->fd, in, &have, seen);
+		pair->waits = turn(pair);
+	}
+	assert_int_equal(pair->waits, CONNECTION_WAKE);
+	frames_take(pair->fd, in, &have, seen);
+	recorder_redeem(&pair->recorder, 0, 20);
+	assert_int_equal(pair->waits, 0);
+	frames_take(pair->fd, in, &have, seen);
+	assert_string_equal(seen, "ba");
+	free(in);
+}
+
+static void tickets_outlive_the_connection(void **state)
+{
+	struct pair *pair;
+
+	setup(state);
+	pair = *state;
+	ask_later(pair, 'a', 5);
+	assert_true(turn(pair) > 0);
+	recorder_redeem(&pair->recorder, 3, 20);
+	connection_close(&pair->connection, &pair->io);
+	assert_int_equal(pair->connection.owed_count, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		if (i != 3)
+			recorder_redeem(&pair->recorder, i, i * 20);
+	}
+	assert_int_equal(pair->resumed, 1);
+	teardown(state);
+}
+
+static void so_many_are_owed_and_no_more(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t in[4096];
+
+	ask_later(pair, 0, 2 * CONNECTION_OWED_MAX);
+	assert_int_equal(turn(pair), CONNECTION_WAKE);
+	assert_int_equal(pair->recorder.ticket_count, CONNECTION_OWED_MAX);
+	assert_int_equal(turn(pair), CONNECTION_WAKE);
+	assert_true(pair->io.held < 16384);
+	/* one comes, one goes */
+	for (unsigned i = 0; i < CONNECTION_OWED_MAX; i++) {
+		recorder_redeem(&pair->recorder, i, 20);
+		assert_int_equal(pair->recorder.ticket_count, CONNECTION_OWED_MAX + i + 1);
+		assert_int_equal(pair->connection.owed_count, CONNECTION_OWED_MAX);
+		drain(pair->fd, in, sizeof in);
+	}
+	for (unsigned i = CONNECTION_OWED_MAX; i < 2 * CONNECTION_OWED_MAX; i++)
+		recorder_redeem(&pair->recorder, i, 0);
+	assert_int_equal(pair->waits, CONNECTION_READ);
+	assert_int_equal(pair->recorder.ticket_count, 2 * CONNECTION_OWED_MAX);
+}
+
+/* A client that does not read has no more asked for it than what is owed already. */
+static void a_slow_reader_of_later_replies(void **state)
+{
+	struct pair *pair = *state;
+	uint8_t *in = malloc(1 << 20);
+	char seen[256] = "";
+	size_t have = 0;
+
+	ask_later(pair, 1, 40);
+	assert_true(turn(pair) > 0);
+	for (unsigned i = 0; i < 40; i++)
+		recorder_redeem(&pair->recorder, i, 60000);
+	assert_int_equal(pair->waits, CONNECTION_WRITE);
+	assert_true(pair->connection.out.len <= 40 * 60002);
+	ask_later(pair, 41, 40);
+	assert_int_equal(turn(pair), CONNECTION_WRITE);
+	assert_int_equal(pair->recorder.ticket_count, 40);
+	for (int i = 0; i < 10000 && strlen(seen) < 40; i++) {
+		frames_take(pair->fd, in, &have, seen);
+		assert_true(turn(pair) > 0);
+	}
+	assert_int_equal(strlen(seen), 40);
+	assert_int_equal(turn(pair), CONNECTION_READ | CONNECTION_WAKE);
+	assert_int_equal(pair->recorder.ticket_count, 80);
+	for (unsigned i = 40; i < 80; i++)
+		recorder_redeem(&pair->recorder, i, 0);
+	assert_int_equal(pair->io.held, 0);
+	free(in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +576,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_stream_that_breaks_off_ends_the_connection, setup, teardown),
 		cmocka_unit_test(streams_are_closed_with_the_connection),
+		cmocka_unit_test_setup_teardown(later_replies_in_any_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			half_closed_clients_get_later_replies, setup, teardown),
+		cmocka_unit_test(tickets_outlive_the_connection),
+		cmocka_unit_test_setup_teardown(so_many_are_owed_and_no_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_slow_reader_of_later_replies, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -491,6 +491,176 @@ static void a_stream_that_moves_is_not_idle(void **state)
 	server_end(&server);
 }
 
+/* ---- replies that come later ---- */
+
+struct redeem {
+	struct worker_job job;
+	struct recorder *recorder;
+	unsigned ticket;
+	size_t len;
+	atomic_bool done;
+};
+
+static void on_redeem(struct worker_job *base, bool cancelled)
+{
+	struct redeem *redeem = (struct redeem *)(void *)base;
+
+	recorder_redeem(redeem->recorder, redeem->ticket, cancelled ? 0 : redeem->len);
+	redeem->done = true;
+}
+
+/* On the loop thread. */
+static void redeem(struct server *server, unsigned ticket, size_t len)
+{
+	struct redeem job = {{.run = on_redeem}, &server->recorder, ticket, len, false};
+
+	worker_post(server->worker, &job.job);
+	for (int i = 0; i < WAIT_MS && !job.done; i++)
+		poll(NULL, 0, 1);
+	assert_true(job.done);
+}
+
+static void check_later(int fd, unsigned byte, size_t len)
+{
+	static uint8_t in[65536 + 1];
+
+	assert_int_equal(frame_receive(fd, in), len);
+	assert_int_equal(in[0], byte);
+	assert_int_equal(in[len - 1], byte);
+}
+
+static void replies_that_come_later(void **state)
+{
+	struct server server;
+	int fd;
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, NULL);
+	fd = client_connect(&server);
+	for (unsigned i = 0; i < 3; i++)
+		ask(fd, 'a' + i, "T");
+	check_served(fd, 9);
+	tickets_wait(&server.recorder, 3);
+	redeem(&server, 1, 65535);
+	check_later(fd, 'b', 65535);
+	redeem(&server, 2, 30);
+	check_later(fd, 'c', 30);
+	shutdown(fd, SHUT_WR);
+	redeem(&server, 0, 30);
+	check_later(fd, 'a', 30);
+	check_closed(fd);
+	close(fd);
+	server_end(&server);
+}
+
+static void clients_gone_before_their_reply(void **state)
+{
+	const struct linger reset = {1, 0};
+	struct server server;
+	struct tcp_stats stats;
+	int fd[4];
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		fd[i] = client_connect(&server);
+		ask(fd[i], 'a' + i, "T");
+		tickets_wait(&server.recorder, i + 1);
+		if (i % 2)
+			setsockopt(fd[i], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+		close(fd[i]);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		redeem(&server, i, i < 2 ? 30 : 65535);
+	for (int i = 0; i < WAIT_MS; i++) {
+		tcp_stats(server.tcp, &stats);
+		if (stats.open == 0)
+			break;
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(stats.open, 0);
+	server_end(&server);
+}
+
+/* The listener goes first, as it does at the end of the program. */
+static void tickets_outlive_the_clients(void **state)
+{
+	struct server server;
+	int fd[3];
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		fd[i] = client_connect(&server);
+		ask(fd[i], 'a' + i, "T");
+	}
+	tickets_wait(&server.recorder, 3);
+	worker_stop(server.worker);
+	for (unsigned i = 0; i < 3; i++) {
+		recorder_redeem(&server.recorder, i, i * 30);
+		check_closed(fd[i]);
+		close(fd[i]);
+	}
+	server_end(&server);
+}
+
+/* Each asks for much and reads nothing: together they are held to the listener's share. */
+static void later_replies_are_bounded(void **state)
+{
+	const struct tcp_limits limits = {.max_buffered = 200000};
+	struct server server;
+	struct tcp_stats stats;
+	int fd[8], small = 2048;
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, &limits);
+	for (unsigned i = 0; i < 8; i++) {
+		fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+		setsockopt(fd[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+		fd_connect(fd[i], address_v4("127.0.0.1", tcp_port(server.tcp)));
+		for (unsigned k = 0; k < 8; k++)
+			ask(fd[i], 'a' + i, "T");
+		tickets_wait(&server.recorder, (i + 1) * 8);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		redeem(&server, i, 65535);
+	tcp_stats(server.tcp, &stats);
+	assert_true(stats.closed_cap >= 4);
+	for (unsigned i = 0; i < 8; i++)
+		close(fd[i]);
+	server_end(&server);
+}
+
+/* What is owed does not keep a connection for ever; a reply starts its time anew. */
+static void later_replies_and_idle_time(void **state)
+{
+	const struct tcp_limits limits = {.idle_ms = 800};
+	struct server server;
+	struct tcp_stats stats;
+	int answered, silent;
+
+	(void)state;
+	server_start(&server, address_v4("127.0.0.1", 0), 0, &limits);
+	silent = client_connect(&server);
+	ask(silent, 's', "T");
+	tickets_wait(&server.recorder, 1);
+	answered = client_connect(&server);
+	ask(answered, 'a', "T");
+	tickets_wait(&server.recorder, 2);
+	poll(NULL, 0, 500);
+	redeem(&server, 1, 30);
+	check_later(answered, 'a', 30);
+	check_closed(silent);
+	poll(NULL, 0, 50);
+	check_served(answered, 7);
+	tcp_stats(server.tcp, &stats);
+	assert_int_equal(stats.closed_idle, 1);
+	redeem(&server, 0, 30);
+	close(answered);
+	close(silent);
+	server_end(&server);
+}
+
 static void a_port_in_use_is_an_error(void **state)
 {
 	union address at = address_v4("127.0.0.1", 0);
@@ -547,6 +717,11 @@ int main(void)
 		cmocka_unit_test(thousands_of_connections),
 		cmocka_unit_test(a_stream_is_woken),
 		cmocka_unit_test(a_stream_that_moves_is_not_idle),
+		cmocka_unit_test(replies_that_come_later),
+		cmocka_unit_test(clients_gone_before_their_reply),
+		cmocka_unit_test(tickets_outlive_the_clients),
+		cmocka_unit_test(later_replies_are_bounded),
+		cmocka_unit_test(later_replies_and_idle_time),
 		cmocka_unit_test(a_port_in_use_is_an_error),
 		cmocka_unit_test(a_restart_does_not_wait_for_old_connections),
 	};

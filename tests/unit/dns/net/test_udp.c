@@ -289,6 +289,109 @@ static void stop_answers_what_lies_in_the_queue(void **state)
 	server_end(udp, &recorder);
 }
 
+/* ---- replies that come later ---- */
+
+static void check_later(int fd, const char *host, struct udp *udp, unsigned byte)
+{
+	union address from, to = strchr(host, ':') ? address_v6(host, udp_port(udp))
+						   : address_v4(host, udp_port(udp));
+	char want[64], got[64];
+	uint8_t reply[512];
+
+	assert_int_equal(hear(fd, reply, sizeof reply, &from), 30);
+	assert_int_equal(reply[0], byte);
+	address_text(&to.sa, want, sizeof want);
+	address_text(&from.sa, got, sizeof got);
+	assert_string_equal(got, want);
+}
+
+/* From the address asked, though other questions have come since. */
+static void replies_that_come_later(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1", "127.0.0.5", "::1"};
+	const unsigned count = host_has_v6() ? 3 : 2;
+	struct recorder recorder;
+	struct udp *udp = host_has_v6() ? server_open(&recorder, address_v6("::", 0), 1, 1)
+					: server_open(&recorder, address_v4("0.0.0.0", 0), 0, 1);
+	struct udp_stats stats;
+	int fds[3];
+
+	(void)state;
+	assert_int_equal(udp_run(udp), 0);
+	for (unsigned i = 0; i < count; i++) {
+		const bool v6 = strchr(hosts[i], ':') != NULL;
+
+		fds[i] = client_open(v6 ? AF_INET6 : AF_INET);
+		ask(fds[i],
+			v6 ? address_v6(hosts[i], udp_port(udp))
+			   : address_v4(hosts[i], udp_port(udp)),
+			'a' + i, "T");
+		tickets_wait(&recorder, i + 1);
+	}
+	check_asked_at(udp, "127.0.0.9", AF_INET);
+	udp_stats(udp, &stats);
+	assert_int_equal(stats.owed, count);
+	for (unsigned i = count; i-- > 0;) {
+		recorder_redeem(&recorder, i, 30);
+		check_later(fds[i], hosts[i], udp, 'a' + i);
+		close(fds[i]);
+	}
+	udp_stop(udp);
+	udp_stats(udp, &stats);
+	assert_int_equal(stats.owed, 0);
+	assert_int_equal(stats.sent, count + 1);
+	server_end(udp, &recorder);
+}
+
+/* What was asked before the end is answered after it. */
+static void replies_that_come_after_the_end(void **state)
+{
+	struct recorder recorder;
+	struct udp *udp = server_open(&recorder, address_v4("127.0.0.1", 0), 0, 1);
+	union address to = address_v4("127.0.0.1", udp_port(udp));
+	struct udp_stats stats;
+	int fd = client_open(AF_INET);
+
+	(void)state;
+	assert_int_equal(udp_run(udp), 0);
+	ask(fd, to, 'a', "T");
+	ask(fd, to, 'b', "T");
+	tickets_wait(&recorder, 2);
+	udp_stop(udp);
+	recorder_redeem(&recorder, 0, 0);
+	recorder_redeem(&recorder, 1, 30);
+	check_later(fd, "127.0.0.1", udp, 'b');
+	udp_stats(udp, &stats);
+	assert_int_equal(stats.owed, 0);
+	assert_int_equal(stats.sent, 1);
+	server_end(udp, &recorder);
+	close(fd);
+}
+
+/* The client has closed its socket, and the reply is more than a datagram takes. */
+static void replies_that_nobody_gets(void **state)
+{
+	struct recorder recorder;
+	struct udp *udp = server_open(&recorder, address_v4("0.0.0.0", 0), 0, 1);
+	union address to = address_v4("127.0.0.1", udp_port(udp));
+	struct udp_stats stats;
+	int fd = client_open(AF_INET);
+
+	(void)state;
+	assert_int_equal(udp_run(udp), 0);
+	for (unsigned i = 0; i < 3; i++)
+		ask(fd, to, 'a' + i, "T");
+	tickets_wait(&recorder, 3);
+	recorder_redeem(&recorder, 0, 65535);
+	close(fd);
+	recorder_redeem(&recorder, 1, 30);
+	recorder_redeem(&recorder, 2, 30);
+	check_asked_at(udp, "127.0.0.1", AF_INET);
+	udp_stats(udp, &stats);
+	assert_int_equal(stats.owed, 0);
+	server_end(udp, &recorder);
+}
+
 static void all_threads_count_together(void **state)
 {
 	struct recorder recorder;
@@ -579,6 +682,9 @@ int main(void)
 		cmocka_unit_test(the_largest_datagram_passes),
 		cmocka_unit_test(a_reply_that_cannot_be_sent_does_not_hold_up_others),
 		cmocka_unit_test(stop_answers_what_lies_in_the_queue),
+		cmocka_unit_test(replies_that_come_later),
+		cmocka_unit_test(replies_that_come_after_the_end),
+		cmocka_unit_test(replies_that_nobody_gets),
 		cmocka_unit_test(all_threads_count_together),
 		cmocka_unit_test(a_thread_that_cannot_start_is_an_error),
 		cmocka_unit_test(a_port_in_use_is_an_error),

@@ -496,6 +496,36 @@ static void test_one_version_while_all_changes(void **state)
 	cluster_free(cluster);
 }
 
+/* The plugin goes: who has asked gets the zone, and reads it when nothing else is left. */
+static void test_streams_outlive_the_copies(void **state)
+{
+	struct stream *making, *waiting, *given_up;
+	struct sums sums;
+
+	(void)state;
+	open_copies((struct copies_limits){0});
+	source.hold = true;
+	making = ask(0);
+	while (!source.takes)
+		uv_run(&loop, UV_RUN_ONCE);
+	waiting = ask(1);
+	given_up = ask(1);
+	copies_close(copies, on_closed, NULL);
+	source.hold = false;
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(closed);
+	copies_free(copies);
+	assert_int_equal(wakes, 3);
+	given_up->close(given_up);
+	sums = read_all(waiting);
+	assert_int_equal(sums.records, 5);
+	sums = read_all(making);
+	assert_int_equal(sums.records, 5);
+	assert_int_equal(source.takes, source.releases);
+	assert_int_equal(uv_loop_close(&loop), 0);
+	captured_close(&captured);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -509,6 +539,7 @@ int main(void)
 		CASE(test_closed_at_any_time),
 		CASE(test_time_limit),
 		CASE(test_a_copy_is_not_kept_for_ever),
+		cmocka_unit_test_setup(test_streams_outlive_the_copies, setup),
 		cmocka_unit_test_setup(test_one_version_while_all_changes, setup),
 	};
 
