@@ -227,6 +227,7 @@ tier_fake() {
 tier_program() {
 	needs_build asan || return
 	counted 300 "$python" "$tree/tests/e2e/test_program.py" --binary "$builds/asan/binnacle"
+	counted 120 "$python" "$tree/tests/e2e/test_metrics.py" --binary "$builds/asan/binnacle"
 	counted 120 "$python" "$tree/tests/conformance/test_compare.py"
 }
 

@@ -341,11 +341,13 @@ static void type_changes(void **state)
 	(void)state;
 	complete_all(&c);
 	put(&c, make_slice("shop", "web-1", "web", 1, "10.1.0.1=h 10.1.0.2"));
+	assert_int_equal(cluster_service_type(c.cluster, "shop", "web"), -1);
 	for (size_t i = 0; i < 3 * sizeof steps / sizeof steps[0]; i++) {
 		const size_t at = i * 5 % (sizeof steps / sizeof steps[0]);
 
 		put(&c, make_service("shop", "web", i + 2, steps[at].type, steps[at].what));
 		settle(&c);
+		assert_int_equal(cluster_service_type(c.cluster, "shop", "web"), steps[at].type);
 		expect("web.shop.svc" ZONE, "A", steps[at].service);
 		expect("h.web.shop.svc" ZONE, "A", steps[at].host);
 		expect("10-1-0-2.web.shop.svc" ZONE, "A", steps[at].dashed);
