@@ -198,7 +198,9 @@ static void test_an_upstream_goes_with_questions_under_way(void **state)
 {
 	struct look look;
 	struct world *world;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, conn;
+	uint8_t probe[512];
+	ssize_t n;
 	struct sockaddr_in at = loopback(53);
 
 	(void)state;
@@ -211,6 +213,13 @@ static void test_an_upstream_goes_with_questions_under_way(void **state)
 	assert_int_equal(listen(fd, 16), 0);
 	file_write("nameserver 127.0.0.77\nnameserver 127.0.0.78\nnameserver 127.0.0.79\n");
 	world = files_open(0, "", "force_tcp\npolicy sequential\nhealth_check 60s\n");
+	/* it is well by its probe, and silent then */
+	conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	n = recv(conn, probe, sizeof probe, 0);
+	assert_true(n > 2 + DNS_HEADER_LEN);
+	probe[4] |= 0x80;
+	assert_int_equal(send(conn, probe, (size_t)n, 0), n);
+	pump_for(world, 50);
 	for (unsigned i = 0; i < 20; i++) {
 		char name[16];
 
@@ -224,6 +233,7 @@ static void test_an_upstream_goes_with_questions_under_way(void **state)
 		assert_string_equal(world_hear(world), "SERVFAIL");
 	pump_for(world, 50);
 	world_close(world);
+	close(conn);
 	close(fd);
 }
 
