@@ -361,14 +361,15 @@ int reload_new(const struct reload_parts *parts, struct config *config, struct r
 	if (!reload)
 		return -ENOMEM;
 	reload->parts = *parts;
+	pthread_mutex_init(&reload->lock, NULL);
 	rc = corefile_digest(config->corefile, reload->running);
 	if (rc == 0)
 		rc = metrics_collect(host_plugin(parts->host)->metrics, collect, reload);
 	if (rc < 0) {
+		pthread_mutex_destroy(&reload->lock);
 		free(reload);
 		return rc;
 	}
-	pthread_mutex_init(&reload->lock, NULL);
 	uv_timer_init(parts->loop, &reload->look);
 	uv_timer_init(parts->loop, &reload->turn);
 	reload->look.data = reload->turn.data = reload;

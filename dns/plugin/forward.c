@@ -63,6 +63,7 @@ bool forward_has_next(const struct forward_line *line, const struct query *query
 static enum plugin_verdict put_failure(struct txn *txn, uint16_t ede, const char *error)
 {
 	txn->reply->rcode = RCODE_SERVFAIL;
+	txn->reply->flags |= DNS_FLAG_RA;
 	if (ede)
 		reply_explain(txn->reply, (enum dns_ede)ede);
 	txn->error = error;
