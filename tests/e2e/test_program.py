@@ -196,9 +196,9 @@ def unknown_directive():
 
 
 def directive_not_there_yet():
-    with Program(".:1053 {\n    errors\n    forward . 127.0.0.1\n}\n") as program:
+    with Program(".:1053 {\n    errors\n    dnssec example.org\n}\n") as program:
         program.start().ends(1)
-        program.says("Corefile:3:5: 'forward' is a CoreDNS plugin that Binnacle does not have yet")
+        program.says("Corefile:3:5: 'dnssec' is a CoreDNS plugin that Binnacle does not have yet")
 
 
 def port_in_use():
