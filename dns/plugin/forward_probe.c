@@ -302,8 +302,8 @@ static size_t loop_make(struct upstream *upstream, uint8_t buf[PROBE_MAX])
 	char label[LOOP_LABEL + 1];
 	uint64_t nonce = 0;
 
-	while (!nonce)
-		getrandom(&nonce, sizeof nonce, 0);
+	while (getrandom(&nonce, sizeof nonce, 0) < 0 || !nonce)
+		;
 	snprintf(label, sizeof label, "%016llx", (unsigned long long)nonce);
 	if (name_prepend(&name, label, LOOP_LABEL) < 0)
 		return 0;
