@@ -29,7 +29,7 @@ import yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = os.path.join(HERE, "plugins")
-CASE_KEYS = {"name", "block", "corefile", "upstreams", "files", "steps", "coredns", "needs", "start"}
+CASE_KEYS = {"name", "block", "corefile", "upstreams", "files", "steps", "coredns", "start"}
 ACTIONS = {"ask", "together", "upstream", "wait_s", "write", "remove", "signal", "log", "metric", "ends", "probed"}
 HOW_KEYS = {"type", "tcp", "from", "edns", "flags_asked", "do", "times"}
 EXPECTED_KEYS = {"rcode", "answer", "count", "authority", "flags", "ede", "size_most", "least_ms", "most_ms", "reply", "rcodes",
@@ -100,7 +100,6 @@ class Case:
         self.place = "%s: %s" % (os.path.basename(path), data.get("name", "?"))
         only_keys(self.place, data, CASE_KEYS)
         self.name, self.plugin = data["name"], plugin
-        self.needs = {plugin, *data.get("needs", ())}
         self.block, self.corefile = data.get("block"), data.get("corefile")
         if (self.block is None) == (self.corefile is None):
             raise Wrong("%s: either block or corefile" % self.place)

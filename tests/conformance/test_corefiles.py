@@ -19,7 +19,7 @@ import clusterfile  # noqa: E402
 import message  # noqa: E402
 import paced  # noqa: E402
 from cases import Cases, check, check_equal  # noqa: E402
-from nameserver import NameServer, lacks, service  # noqa: E402
+from nameserver import NameServer, service  # noqa: E402
 from upstreams import Upstreams  # noqa: E402
 
 FOLDER = os.path.join(HERE, "corefiles")
@@ -162,14 +162,14 @@ def asked_too_early():
 
 
 def case_table():
-    yield "kubeadm", whole(clusterfile.KUBEADM, 30), ()
-    yield "kubeadm with a plain cache", whole(os.path.join(FOLDER, "kubeadm-plain-cache.corefile"), 30), ()
-    yield "helm", whole(os.path.join(FOLDER, "helm.corefile"), 30), ()
-    yield "k3s", whole(os.path.join(FOLDER, "k3s.corefile"), 5), ("hosts",)
-    yield "k3s: names of the nodes", k3s_nodes, ("hosts",)
-    yield "k3s: what people add", k3s_additions, ("hosts", "bufsize")
-    yield "node-local", node_local, ()
-    yield "a Service asked for too early", asked_too_early, ()
+    yield "kubeadm", whole(clusterfile.KUBEADM, 30)
+    yield "kubeadm with a plain cache", whole(os.path.join(FOLDER, "kubeadm-plain-cache.corefile"), 30)
+    yield "helm", whole(os.path.join(FOLDER, "helm.corefile"), 30)
+    yield "k3s", whole(os.path.join(FOLDER, "k3s.corefile"), 5)
+    yield "k3s: names of the nodes", k3s_nodes
+    yield "k3s: what people add", k3s_additions
+    yield "node-local", node_local
+    yield "a Service asked for too early", asked_too_early
 
 
 def main():
@@ -180,12 +180,8 @@ def main():
     args = parser.parse_args()
     binary = os.path.abspath(args.binary)
     cases = Cases(args.words)
-    for name, case, more in case_table():
-        missing = lacks(binary, "forward", "cache", "loadbalance", "prometheus", *more)
-        if missing:
-            cases.skip(name, missing)
-        else:
-            cases.run(name, case)
+    for name, case in case_table():
+        cases.run(name, case)
     cases.finish()
 
 

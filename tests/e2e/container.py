@@ -215,28 +215,3 @@ class Container:
         """/proc/PID/status of the program."""
         with open("/proc/%d/status" % self.pid()) as f:
             return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-
-
-# -- the Corefile ---------------------------------------------------------------
-def directives(corefile):
-    """[(name, its lines)] of the single block of a Corefile in kubeadm's layout."""
-    out = []
-    for line in corefile.splitlines()[1:-1]:
-        if line.startswith("    ") and line[4] not in " }":
-            out.append((line.split()[0], []))
-        out[-1][1].append(line)
-    return out
-
-
-def corefile_for(binary, path):
-    """(text, what is left out): the Corefile at path, without the directives that the
-    program does not have."""
-    done = subprocess.run([binary, "-plugins"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    known = {word.rsplit(".", 1)[-1] for word in done.stdout.split()}
-    with open(path) as f:
-        text = f.read()
-    missing = [name for name, _ in directives(text) if name not in known]
-    lines = [text.splitlines()[0]]
-    for name, of_it in directives(text):
-        lines += of_it if name in known else []
-    return ("\n".join(lines + ["}", ""]) if missing else text), missing

@@ -3,12 +3,10 @@
 
 In the Corefile PORT, HEALTH, READY, METRICS are free ports, DIR its folder."""
 
-import functools
 import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -18,11 +16,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TREE = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "api", "rig")]
 import exposition  # noqa: E402
-import paced  # noqa: E402
 import server  # noqa: E402
 from process import scratch_folder, spawn, stop, tail  # noqa: E402
 
-DISPENSABLE = ("loop", "reload")  # one-line directives that a build may lack
 WORDS = ("PORT", "HEALTH", "READY", "METRICS")
 COMPLAINTS = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:")
 START_S = 30
@@ -32,33 +28,6 @@ SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: %s, namespace: %s}\ns
 
 def service(name, address, namespace="shop"):
     return SERVICE % (name, namespace, address)
-
-
-@functools.lru_cache(None)
-def plugins_of(binary):
-    """The directives that this build of Binnacle has."""
-    done = subprocess.run([binary, "-plugins"], stdout=subprocess.PIPE, text=True, check=True)
-    return {line.split(".", 1)[1] for line in done.stdout.split() if line.startswith("dns.")}
-
-
-def lacks(binary, *directives):
-    """Why a test of these directives cannot be run; empty if it can."""
-    missing = sorted(set(directives) - plugins_of(binary))
-    return "this build has no %s" % " and no ".join(missing) if missing else ""
-
-
-def known_only(text, binary):
-    """The Corefile without dispensable directives that this build does not have; the output names each once."""
-    for name in sorted(set(DISPENSABLE) - plugins_of(binary)):
-        text, count = re.subn(r"(?m)^\s*%s\s*\n" % name, "", text)
-        if count:
-            left_out(name)
-    return text
-
-
-@functools.lru_cache(None)
-def left_out(name):
-    print("    (without %s, which this build does not have)" % name)
 
 
 def free_ports(count):
@@ -92,7 +61,6 @@ class NameServer:
         for path, text in (files or {}).items():
             self.file(path, self.filled(text))
         program = server.program(kind, binary)
-        corefile = known_only(corefile, program) if kind == "binnacle" else corefile
         self.corefile = self.file("Corefile", self.filled(corefile))
         self.argv = [*wrapper, program, "-conf", self.corefile, *flags]
         self.process = None
