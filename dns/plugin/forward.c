@@ -83,8 +83,10 @@ static enum plugin_verdict put_answer(struct txn *txn, const struct forwarded_an
 }
 
 static enum plugin_verdict put_outcome(
-	struct txn *txn, const struct outcome *outcome, const struct cache *cache)
+	struct txn *txn, struct outcome *outcome, const struct cache *cache)
 {
+	for (; cache && outcome->dropped; outcome->dropped--)
+		cache_count_drop(cache, txn);
 	if (!outcome->answer)
 		return put_failure(txn, outcome->ede, outcome->error);
 	return put_answer(txn, outcome->answer, outcome->ttl_s, outcome->stale, cache);
@@ -194,7 +196,7 @@ static enum plugin_verdict cached(
 static enum plugin_verdict line_query(struct forward_line *line, struct txn *txn, bool *pass_on)
 {
 	const struct cache *cache = line->forward->cache;
-	const struct outcome *outcome = (const struct outcome *)(void *)wait_found(txn, line);
+	struct outcome *outcome = (struct outcome *)(void *)wait_found(txn, line);
 	const struct forwarded_answer *stale = NULL;
 	enum plugin_verdict verdict = PLUGIN_NEXT;
 

@@ -154,6 +154,8 @@ struct outcome {
 	uint32_t ttl_s;
 	bool stale;
 	bool pass_on; /* for the next line (`next`) */
+	/* Replies on the way that could not be read, until the first client counts them. */
+	unsigned dropped;
 	uint16_t ede;
 	char error[256];
 };

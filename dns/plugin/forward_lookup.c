@@ -50,6 +50,8 @@ static void lookup_end(struct lookup *lookup, struct outcome *outcome)
 	for (unsigned i = 0; i < lookup->send_count; i++)
 		send_stop(&lookup->sends[i]);
 	uv_close((uv_handle_t *)&lookup->timer, on_closed);
+	if (outcome)
+		outcome->dropped = lookup->dropped;
 	waiters_tell(waiters, outcome);
 }
 

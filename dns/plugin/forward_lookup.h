@@ -38,6 +38,7 @@ struct lookup {
 	struct forwarded_answer *fallback; /* an answer with a `failover` rcode */
 	bool gave_stale, without_edns;
 	uint16_t refusal; /* an rcode, or 0 */
+	unsigned dropped; /* replies that could not be read */
 	char why[224];    /* of the last failure */
 	struct wait wait; /* the question */
 	uint8_t message[LOOKUP_MESSAGE_MAX];

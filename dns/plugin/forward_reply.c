@@ -96,6 +96,7 @@ static void reply_read(struct send *send, const uint8_t *reply, size_t len, bool
 		send_useless(send, 0, "it refers to other servers");
 		break;
 	case FORWARDED_MALFORMED:
+		lookup->dropped++;
 		send_useless(send, 0, "its reply cannot be read");
 		break;
 	case FORWARDED_NO_MEMORY:

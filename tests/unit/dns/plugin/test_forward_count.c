@@ -116,6 +116,31 @@ static void test_what_goes_wrong(void **state)
 	world_close(world);
 }
 
+/* Once for each reply, however many clients waited. */
+static void test_replies_that_cannot_be_read(void **state)
+{
+	struct world *world = world_open(2, "cache\nforward . UP0 UP1 {\npolicy sequential\n}\n");
+	const char *drops = "coredns_cache_drops_total{";
+	struct up_asked asked;
+
+	(void)state;
+	assert_string_equal(
+		world_answer(world, "a.test", SAY_ADDRESS, 7), "NOERROR 192.0.2.7 ttl 30");
+	is(metric(world, "%s", drops), -1);
+	for (unsigned i = 0; i < 3; i++)
+		world_ask(world, "b.test", TYPE_A);
+	up_hear(world, 0, &asked);
+	up_say(world, &asked, SAY_GARBAGE, 7);
+	up_hear(world, 1, &asked);
+	up_say(world, &asked, SAY_ADDRESS, 8);
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(world_hear(world), "NOERROR 192.0.2.8 ttl 30");
+	is(metric(world, "%sserver=\"dns://127.0.0.1:%u\",zones=\".\",view=\"\"}", drops,
+		   (unsigned)world->port),
+		1);
+	world_close(world);
+}
+
 static void test_probes_that_fail(void **state)
 {
 	struct world *world = world_open(1, "forward . UP0 {\nhealth_check 20ms\n}\n");
@@ -142,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_questions_and_replies),
 		cmocka_unit_test(test_what_goes_wrong),
+		cmocka_unit_test(test_replies_that_cannot_be_read),
 		cmocka_unit_test(test_probes_that_fail),
 	};
 
