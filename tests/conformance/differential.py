@@ -20,6 +20,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 import time
 
@@ -42,7 +43,7 @@ SCALE = 0.7
 CHANGES = 25
 STARTS = 3        # attempts, if a port is taken
 READY_S = 90
-SEEDS = 10 ** 9   # of which --first-seed random takes one
+SEEDS = 10 ** 9   # of which --first-seed random or commit takes one
 
 
 class Refused(Exception):
@@ -258,13 +259,17 @@ def run_check(rig, arguments):
 
 
 def seed_of(text):
+    if text == "commit":
+        commit = subprocess.run(["git", "-C", HERE, "rev-parse", "HEAD"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True).stdout.strip()
+        text = int(commit, 16) % SEEDS if commit else "random"
     return random.SystemRandom().randrange(SEEDS) if text == "random" else int(text)
 
 
 def arguments_of(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=0, help="how many; 1 unless --minutes is given")
-    parser.add_argument("--first-seed", type=seed_of, default=1, help="a number, or random")
+    parser.add_argument("--first-seed", type=seed_of, default=1, help="a number, random, or commit: one that only this commit of the tree has")
     parser.add_argument("--questions", type=int, default=2000, help="of each seed")
     parser.add_argument("--minutes", type=float, default=0, help="no new seed after so long")
     parser.add_argument("--options", default="all")

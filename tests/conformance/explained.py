@@ -415,11 +415,25 @@ def ns_of_host(question, reply, facts):
     """It takes bound addresses for CIDRs, and stops at a slice of its own address
     though the Service is gone. Ours are the host's addresses."""
     zone = ordinary(question, reply, facts)
-    small = question.name.lower()
     if not zone or reply.rcode != "NOERROR" or reply.answer:
         return None
-    if not facts.options.bound and not facts.only_without_service(own_addresses()):
+    if facts.options.bound or facts.only_without_service(own_addresses()):
+        return host_is_name_server(question, zone, facts)
+
+
+@explains("ns-of-external-name", "NS, and `ns.dns`, where the Service of CoreDNS's own slice is of type ExternalName")
+def ns_of_external_name(question, reply, facts):
+    """It takes the cluster IP that there is not for an address: `CNAME <nil>.`, and SERVFAIL for NS."""
+    zone = ordinary(question, reply, facts)
+    if not zone or facts.options.bound or not facts.only_of_external_names(own_addresses()):
         return None
+    if reply.rcode == "SERVFAIL" or any(record.rdtype == "CNAME" for record in reply.answer):
+        return host_is_name_server(question, zone, facts)
+
+
+def host_is_name_server(question, zone, facts):
+    """Or None, if the question is about something else."""
+    small = question.name.lower()
     server = "ns.dns.%s." % zone
     glue = [address_record(server, address, facts.options.ttl) for address in own_addresses()]
     if small == zone + "." and question.rdtype == "NS":

@@ -181,12 +181,21 @@ class Facts:
                 endpoints.append("%s.%s.%s.svc.%s." % (self.endpoint_name(endpoint, address), of, ns, zone))
         return services, sorted(set(endpoints))
 
+    def services_at(self, addresses):
+        """{(namespace, name)} of the Services, there or not, whose ready endpoints have one of these addresses."""
+        wanted = set(map(str, addresses))
+        return {key for key, slices in self.slices.items() for each in slices for e in each.get("endpoints") or ()
+                if wanted & set(e["addresses"]) and e.get("conditions", {}).get("ready") is not False}
+
     def only_without_service(self, addresses):
         """Slices have one of these addresses, and none of them has a Service."""
-        wanted = set(map(str, addresses))
-        owners = [key for key, slices in self.slices.items() for each in slices for e in each.get("endpoints") or ()
-                  if wanted & set(e["addresses"]) and e.get("conditions", {}).get("ready") is not False]
-        return bool(owners) and not any(("Service",) + key in self.state for key in owners)
+        services = self.services_at(addresses)
+        return bool(services) and not any(("Service",) + key in self.state for key in services)
+
+    def only_of_external_names(self, addresses):
+        """The same, but for Services of type ExternalName, of which there is one."""
+        there = [key for key in self.services_at(addresses) if ("Service",) + key in self.state]
+        return bool(there) and all(self.is_external_name(*key) for key in there)
 
     def further_pod_address(self, ns, label):
         """The address that a label spells, if a Pod that CoreDNS knows by its primary

@@ -248,6 +248,22 @@ def hidden_where_empty():
     yield "explain: PTR of a Service without addresses of endpoints", found.rcode == "NXDOMAIN", (used, found)
 
 
+def name_server_of_external_name():
+    """The host's addresses where CoreDNS takes the address that an ExternalName Service has not."""
+    zone = "cluster.local."
+    state = dict(service("a", "own", type="ExternalName", externalName="own.a.svc." + zone))
+    state["EndpointSlice", "a", "own"] = {"metadata": {"labels": {"kubernetes.io/service-name": "own"}}, "addressType": "IPv4",
+                                         "endpoints": [{"addresses": [str(each)]} for each in explained.own_addresses()]}
+    facts = NoServer(Options("t", bound=False), state, {})
+    question = Question("ns.dns." + zone, "A", flags=())
+    for rcode, answer in (("NOERROR", [Record(question.name, "CNAME", 1, 5, ("<nil>.",))]), ("SERVFAIL", [])):
+        reply = Reply(rcode, ("aa",), answer, question=question.question())
+        found, used = explained.explain(question, reply, facts)
+        wanted = [str(each) for each in explained.own_addresses() if each.version == 4]
+        right = [record.rdata for record in found.answer if record.rdtype == "A"] == wanted
+        yield "explain: the host instead of an ExternalName Service, " + rcode, right or not wanted, (used, found)
+
+
 def table():
     """Every explanation has its row in differences.md, and every row its explanation or a reason."""
     with open(os.path.join(HERE, "differences.md")) as f:
@@ -285,7 +301,8 @@ def malformed(wire_bytes):
 
 def main():
     passed = failed = 0
-    for part in (compared, cuts, explanations, imports_and_zones, asked_again, falls_through, hidden_where_empty, table, wire):
+    for part in (compared, cuts, explanations, imports_and_zones, asked_again, falls_through, hidden_where_empty,
+                 name_server_of_external_name, table, wire):
         for what, right, detail in part():
             passed, failed = passed + bool(right), failed + (not right)
             print("ok " + what if right else "not ok %s - %s" % (what, detail))
