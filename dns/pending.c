@@ -15,10 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Replies that are gathered before they are sent; more bytes are sent at once. */
+#define HELD_BYTES_MAX 32768
+
 struct pendings {
 	struct worker *worker;
 	_Atomic unsigned count;
-	uint8_t out[UINT16_MAX]; /* the loop thread's */
+	/* The loop thread's. Replies lie in out one behind the other until the turn of the loop
+	 * ends, or it is a different listener's turn; one is always laid out at its end. */
+	struct worker_service service;
+	uv_prepare_t before; /* timers have run */
+	uv_check_t after;    /* sockets have */
+	bool running;
+	unsigned held_count;
+	size_t held_bytes;
+	struct net_reply held[NET_REPLIES_MAX];
+	uint8_t out[HELD_BYTES_MAX + UINT16_MAX];
 };
 
 struct pending {
@@ -37,6 +49,74 @@ struct pending {
 	uint8_t packet[];
 };
 
+/* ---- replies ---- */
+
+static void held_send(struct pendings *set)
+{
+	if (set->held_count)
+		set->held[0].ticket->send_all(set->held, set->held_count);
+	set->held_count = 0;
+	set->held_bytes = 0;
+}
+
+/* The reply lies at the end of out. */
+static void reply_send(struct pendings *set, struct net_ticket *ticket, size_t len)
+{
+	const uint8_t *reply = set->out + set->held_bytes;
+
+	if (!ticket->send_all || !set->running || len == 0) {
+		ticket->send(ticket, reply, len);
+		return;
+	}
+	if (set->held_count && set->held[0].ticket->group != ticket->group) {
+		held_send(set); /* reply stays where it is: nothing is laid out before it is held */
+		set->held_bytes = (size_t)(reply - set->out);
+	}
+	set->held[set->held_count++] = (struct net_reply){ticket, reply, len};
+	set->held_bytes += len;
+	if (set->held_count == NET_REPLIES_MAX || set->held_bytes > HELD_BYTES_MAX)
+		held_send(set);
+}
+
+static void on_before(uv_prepare_t *before)
+{
+	held_send(before->data);
+}
+
+static void on_after(uv_check_t *after)
+{
+	held_send(after->data);
+}
+
+static void service_start(struct worker_service *service)
+{
+	struct pendings *set =
+		(struct pendings *)(void *)((char *)service - offsetof(struct pendings, service));
+
+	uv_prepare_init(worker_loop(set->worker), &set->before);
+	uv_check_init(worker_loop(set->worker), &set->after);
+	set->before.data = set->after.data = set;
+	uv_prepare_start(&set->before, on_before);
+	uv_check_start(&set->after, on_after);
+	set->running = true;
+}
+
+/* Others may stop later, and have replies then: those go at once. */
+static void service_stop(struct worker_service *service)
+{
+	struct pendings *set =
+		(struct pendings *)(void *)((char *)service - offsetof(struct pendings, service));
+
+	if (!set->running)
+		return;
+	held_send(set);
+	set->running = false;
+	uv_close((uv_handle_t *)&set->before, NULL);
+	uv_close((uv_handle_t *)&set->after, NULL);
+}
+
+/* ---- life ---- */
+
 int pendings_new(struct worker *worker, struct pendings **out)
 {
 	struct pendings *pendings = calloc(1, sizeof *pendings);
@@ -44,6 +124,9 @@ int pendings_new(struct worker *worker, struct pendings **out)
 	if (!pendings)
 		return -ENOMEM;
 	pendings->worker = worker;
+	pendings->service.start = service_start;
+	pendings->service.stop = service_stop;
+	worker_attach(worker, &pendings->service);
 	*out = pendings;
 	return 0;
 }
@@ -62,7 +145,7 @@ static void pending_finish(struct pending *pending, size_t len)
 {
 	struct pendings *set = pending->set;
 
-	pending->ticket->send(pending->ticket, set->out, len);
+	reply_send(set, pending->ticket, len);
 	memo_clear(&pending->memo);
 	free(pending);
 	atomic_fetch_sub_explicit(&set->count, 1, memory_order_relaxed);
@@ -101,7 +184,7 @@ static bool pending_run(struct pending *pending, bool may_wait, size_t *len)
 	memo_check(pending);
 	*len = respond(worker_thread(worker),
 		atomic_load_explicit(&pending->slot->table, memory_order_acquire), &packet,
-		pending->set->out);
+		pending->set->out + pending->set->held_bytes);
 	handler->batch_end(worker_thread(worker));
 	return pending->wait.begin != NULL;
 }

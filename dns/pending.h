@@ -4,7 +4,7 @@
 
 /* Questions that wait (dns/serve/wait.h): copied off the thread that received them,
  * handed to the loop thread, run again there when what they wait for is known, and
- * answered from there. Joins serve (chains) with net (threads and sockets).
+ * answered from there, a turn of the loop's replies together. Joins serve (chains) with net (threads and sockets).
  *
  * However long upstreams are silent, so many questions wait and no more: PENDING_MAX, and
  * each once as long as what it waits for takes.
@@ -17,7 +17,7 @@
 
 struct pendings;
 
-/* The worker outlives it, its handler too. 0 or -ENOMEM. */
+/* The worker outlives it, its handler too. Control loop's thread. 0 or -ENOMEM. */
 int pendings_new(struct worker *worker, struct pendings **out);
 void pendings_free(struct pendings *pendings); /* after worker_stop(); NULL is allowed */
 

@@ -7,18 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 /* Datagrams looked at before other sockets have their turn. */
 #define READS_PER_TURN 16
 
 struct exchange {
-	uv_poll_t poll;
+	struct port *port;
 	struct exchange_io *io;
 	void (*done)(void *user, enum exchange_end end, int rc, const uint8_t *reply, size_t len);
 	void *user;
-	int fd;
 	unsigned wrong;
+	bool again; /* sent twice: two replies may come */
 	uint16_t id;
 	size_t len;
 	uint8_t question[];
@@ -47,21 +46,16 @@ uint16_t exchange_random(struct exchange_io *io)
 	return value;
 }
 
-static void on_closed(uv_handle_t *handle)
+/* quiet: there is nothing more to come for it. */
+static void exchange_end(
+	struct exchange *exchange, enum exchange_end end, int rc, size_t len, bool quiet)
 {
-	free(handle->data);
-}
-
-static void exchange_close(struct exchange *exchange)
-{
-	uv_close((uv_handle_t *)&exchange->poll, on_closed);
-	close(exchange->fd);
-}
-
-static void exchange_end(struct exchange *exchange, enum exchange_end end, int rc, size_t len)
-{
-	exchange_close(exchange);
+	if (quiet)
+		port_give(exchange->port);
+	else
+		port_close(exchange->port);
 	exchange->done(exchange->user, end, rc, exchange->io->reply, len);
+	free(exchange);
 }
 
 /* Whether the bytes are a reply to this question (RFC 5452 section 9.1). Addresses and
@@ -82,62 +76,56 @@ static bool is_reply(const struct exchange *exchange, const uint8_t *data, size_
 	       asked[name_len + 3] == (message.qclass & 0xff);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(struct port *port)
 {
-	struct exchange *exchange = poll->data;
+	struct exchange *exchange = port->user;
 	struct exchange_io *io = exchange->io;
 
-	(void)status; /* what is wrong with the socket, recv() says */
-	(void)events;
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		const ssize_t n = recv(exchange->fd, io->reply, sizeof io->reply, MSG_DONTWAIT);
+		const ssize_t n = recv(port->fd, io->reply, sizeof io->reply, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
 		if (n < 0) {
-			exchange_end(exchange, EXCHANGE_FAILED, -errno, 0);
+			exchange_end(exchange, EXCHANGE_FAILED, -errno, 0, false);
 			return;
 		}
 		if (is_reply(exchange, io->reply, (size_t)n)) {
-			exchange_end(exchange, EXCHANGE_REPLY, 0, (size_t)n);
+			exchange_end(exchange, EXCHANGE_REPLY, 0, (size_t)n,
+				!exchange->again && !exchange->wrong);
 			return;
 		}
 		io->wrong++;
 		if (++exchange->wrong >= EXCHANGE_WRONG_MAX) {
-			exchange_end(exchange, EXCHANGE_FORGED, 0, 0);
+			exchange_end(exchange, EXCHANGE_FORGED, 0, 0, false);
 			return;
 		}
 	}
 }
 
-static socklen_t address_len(const struct sockaddr *address)
+/* An error that an idle socket had may show only now: that one is not to be used. */
+static int exchange_send(struct exchange *exchange, struct ports *ports)
 {
-	return address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
-					     : sizeof(struct sockaddr_in6);
-}
-
-static int socket_connect(const struct sockaddr *server, const struct sockaddr *source)
-{
-	const int fd = socket(server->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc = 0;
+	bool was_used = true;
 
-	if (fd < 0)
-		return -errno;
-	if (source && bind(fd, source, address_len(source)) < 0)
+	while (was_used) {
+		rc = port_take(ports, exchange_random(exchange->io), on_readable, exchange,
+			&exchange->port);
+		if (rc < 0)
+			return rc;
+		if (send(exchange->port->fd, exchange->question, exchange->len, MSG_NOSIGNAL) >= 0)
+			return 0;
 		rc = -errno;
-	if (rc == 0 && connect(fd, server, address_len(server)) < 0)
-		rc = -errno;
-	if (rc < 0) {
-		close(fd);
-		return rc;
+		was_used = exchange->port->questions > 0;
+		port_close(exchange->port);
 	}
-	return fd;
+	return rc;
 }
 
-int exchange_start(struct exchange_io *io, const struct sockaddr *server,
-	const struct sockaddr *source, const uint8_t *question, size_t len,
+int exchange_start(struct exchange_io *io, struct ports *ports, const uint8_t *question, size_t len,
 	void (*done)(void *user, enum exchange_end end, int rc, const uint8_t *reply, size_t len),
 	void *user, struct exchange **out)
 {
@@ -150,28 +138,15 @@ int exchange_start(struct exchange_io *io, const struct sockaddr *server,
 	exchange->done = done;
 	exchange->user = user;
 	exchange->wrong = 0;
+	exchange->again = false;
 	exchange->id = exchange_random(io);
 	exchange->len = len;
 	memcpy(exchange->question, question, len);
 	exchange->question[0] = (uint8_t)(exchange->id >> 8);
 	exchange->question[1] = (uint8_t)exchange->id;
-	exchange->fd = rc = socket_connect(server, source);
+	rc = exchange_send(exchange, ports);
 	if (rc < 0) {
 		free(exchange);
-		return rc;
-	}
-	rc = uv_poll_init(io->loop, &exchange->poll, exchange->fd);
-	if (rc < 0) {
-		close(exchange->fd);
-		free(exchange);
-		return rc;
-	}
-	exchange->poll.data = exchange;
-	rc = send(exchange->fd, exchange->question, len, MSG_NOSIGNAL) < 0 ? -errno : 0;
-	if (rc == 0)
-		rc = uv_poll_start(&exchange->poll, UV_READABLE, on_readable);
-	if (rc < 0) {
-		exchange_close(exchange);
 		return rc;
 	}
 	*out = exchange;
@@ -180,13 +155,17 @@ int exchange_start(struct exchange_io *io, const struct sockaddr *server,
 
 void exchange_resend(struct exchange *exchange)
 {
+	const int fd = exchange->port->fd;
+
+	exchange->again = true;
 	/* A failure may be the last one's, which the socket then forgets; an error that stays
 	 * is read by on_readable(). */
-	if (send(exchange->fd, exchange->question, exchange->len, MSG_NOSIGNAL) < 0)
-		send(exchange->fd, exchange->question, exchange->len, MSG_NOSIGNAL);
+	if (send(fd, exchange->question, exchange->len, MSG_NOSIGNAL) < 0)
+		send(fd, exchange->question, exchange->len, MSG_NOSIGNAL);
 }
 
 void exchange_cancel(struct exchange *exchange)
 {
-	exchange_close(exchange);
+	port_close(exchange->port);
+	free(exchange);
 }

@@ -4,16 +4,16 @@
 
 /* One question to one server over UDP, and its reply.
  *
- * Each has a socket of its own, connected, at a port that the kernel picks at random, and
- * an ID from the kernel's CSPRNG (RFC 5452 section 4): who wants to forge a reply has to
- * guess both while the question is out. What comes and is not the reply (another ID, another
+ * Each has a socket to itself (port.h), at a port that the kernel picked at random, and an ID
+ * from the kernel's CSPRNG (RFC 5452 section 4): who wants to forge a reply has to guess both
+ * while the question is out. What comes and is not the reply (another ID, another
  * question, garbage, a question) is counted and thrown away; after EXCHANGE_WRONG_MAX of
  * them the question is better asked over TCP, where nothing can be guessed.
  *
  * Loop thread. No deadline of its own: whoever asks has a timer for more than this.
  */
 
-#include "socket.h"
+#include "port.h"
 
 #include <stdint.h>
 #include <uv.h>
@@ -41,11 +41,10 @@ enum exchange_end {
 
 struct exchange;
 
-/* Ask. question: a message with its header; its ID is replaced, and it is copied. done is
+/* Ask the server of the ports, which outlive the exchange. question: a message with its header; its ID is replaced, and it is copied. done is
  * called once, from the loop, and the exchange is over then; never after
  * exchange_cancel(). 0 or a negative errno (-EMFILE, -ENETUNREACH, -ENOMEM). */
-int exchange_start(struct exchange_io *io, const struct sockaddr *server,
-	const struct sockaddr *source, const uint8_t *question, size_t len,
+int exchange_start(struct exchange_io *io, struct ports *ports, const uint8_t *question, size_t len,
 	void (*done)(void *user, enum exchange_end end, int rc, const uint8_t *reply, size_t len),
 	void *user, struct exchange **out);
 /* Send the same once more: the same socket and ID, so that there is still one question to

@@ -129,43 +129,90 @@ static bool local_from_control(struct msghdr *msg, uint16_t port, union address 
 	return false;
 }
 
+/* --- replies --- */
+
+/* The interface was only a preference (see local_from_control); where no route
+ * leads through it the reply is still owed. True: worth another try. */
+static bool reply_unpin(struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	struct in6_pktinfo *info;
+
+	if (!cmsg || cmsg->cmsg_level != IPPROTO_IPV6 || cmsg->cmsg_type != IPV6_PKTINFO)
+		return false;
+	info = (struct in6_pktinfo *)(void *)CMSG_DATA(cmsg);
+	if (info->ipi6_ifindex == 0)
+		return false;
+	info->ipi6_ifindex = 0;
+	return true;
+}
+
+/* What cannot be sent (no route, no buffer) is left out; how many were. */
+static unsigned messages_send(int fd, struct mmsghdr *messages, unsigned count)
+{
+	unsigned done = 0, failed = 0;
+
+	while (done < count) {
+		int n = sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n > 0) {
+			done += (unsigned)n;
+		} else if (errno != EINTR && !reply_unpin(&messages[done].msg_hdr)) {
+			done++;
+			failed++;
+		}
+	}
+	return failed;
+}
+
 /* --- a reply that comes later --- */
 
 struct udp_ticket {
 	struct net_ticket ticket;
 	struct udp *udp;
-	int fd;
 	socklen_t peer_len;
 	size_t control_len;
 	union address peer;
 	union control control;
 };
 
-static bool reply_unpin(struct msghdr *msg);
-
-static void ticket_send(struct net_ticket *base, const uint8_t *reply, size_t len)
+static void tickets_send(const struct net_reply *replies, unsigned count)
 {
-	struct udp_ticket *ticket = (struct udp_ticket *)(void *)base;
-	struct iovec iov = {(void *)(uintptr_t)reply, len};
-	struct msghdr msg = {
-		.msg_name = &ticket->peer,
-		.msg_namelen = ticket->peer_len,
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = ticket->control_len ? &ticket->control : NULL,
-		.msg_controllen = ticket->control_len,
-	};
-	ssize_t sent = len ? -1 : 0;
+	struct mmsghdr messages[NET_REPLIES_MAX];
+	struct iovec iov[NET_REPLIES_MAX];
+	struct udp *udp = ((struct udp_ticket *)(void *)replies[0].ticket)->udp;
+	unsigned sent = 0;
 
-	while (sent < 0) {
-		sent = sendmsg(ticket->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && errno != EINTR && !reply_unpin(&msg))
-			break;
+	for (unsigned i = 0; i < count; i++) {
+		struct udp_ticket *ticket = (struct udp_ticket *)(void *)replies[i].ticket;
+
+		if (replies[i].len == 0)
+			continue;
+		iov[sent] = (struct iovec){(void *)(uintptr_t)replies[i].data, replies[i].len};
+		messages[sent].msg_hdr = (struct msghdr){
+			.msg_name = &ticket->peer,
+			.msg_namelen = ticket->peer_len,
+			.msg_iov = &iov[sent],
+			.msg_iovlen = 1,
+			.msg_control = ticket->control_len ? &ticket->control : NULL,
+			.msg_controllen = ticket->control_len,
+		};
+		sent++;
 	}
-	if (sent > 0)
-		atomic_fetch_add_explicit(&ticket->udp->late, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&ticket->udp->owed, 1, memory_order_release);
-	free(ticket);
+	/* Any of the sockets will do: they have one address. */
+	if (sent)
+		sent -= messages_send(udp->threads[0].fd, messages, sent);
+	atomic_fetch_add_explicit(&udp->late, sent, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&udp->owed, count, memory_order_release);
+	for (unsigned i = 0; i < count; i++)
+		free(replies[i].ticket);
+}
+
+static void ticket_send(struct net_ticket *ticket, const uint8_t *reply, size_t len)
+{
+	const struct net_reply one = {ticket, reply, len};
+
+	tickets_send(&one, 1);
 }
 
 /* carrier is the message as it was received, its control message ready for the reply. */
@@ -182,9 +229,10 @@ static struct net_ticket *ticket_new(const struct net_packet *packet)
 
 	if (!ticket)
 		return NULL;
-	ticket->ticket.send = ticket_send;
 	ticket->udp = carrier->thread->udp;
-	ticket->fd = carrier->thread->fd;
+	ticket->ticket.send = ticket_send;
+	ticket->ticket.send_all = tickets_send;
+	ticket->ticket.group = ticket->udp;
 	ticket->peer_len = msg->msg_namelen;
 	ticket->control_len = msg->msg_controllen;
 	memcpy(&ticket->peer, msg->msg_name, sizeof ticket->peer);
@@ -281,40 +329,12 @@ static unsigned turn_answer(struct udp_thread *thread, unsigned received)
 	return replies;
 }
 
-/* The interface was only a preference (see local_from_control); where no route
- * leads through it the reply is still owed. True: worth another try. */
-static bool reply_unpin(struct msghdr *msg)
-{
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
-	struct in6_pktinfo *info;
-
-	if (!cmsg || cmsg->cmsg_level != IPPROTO_IPV6 || cmsg->cmsg_type != IPV6_PKTINFO)
-		return false;
-	info = (struct in6_pktinfo *)(void *)CMSG_DATA(cmsg);
-	if (info->ipi6_ifindex == 0)
-		return false;
-	info->ipi6_ifindex = 0;
-	return true;
-}
-
 /* A reply that cannot be sent (no route, no buffer) is dropped and counted: a
  * thread that waited for one peer would keep all others waiting. */
 static void turn_send(struct udp_thread *thread, unsigned replies)
 {
-	struct turn *turn = thread->turn;
-	unsigned done = 0, failed = 0;
+	const unsigned failed = messages_send(thread->fd, thread->turn->out, replies);
 
-	while (done < replies) {
-		int n = sendmmsg(
-			thread->fd, turn->out + done, replies - done, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n > 0) {
-			done += (unsigned)n;
-		} else if (errno != EINTR && !reply_unpin(&turn->out[done].msg_hdr)) {
-			done++;
-			failed++;
-		}
-	}
 	count_add(&thread->counters.sent, replies - failed);
 	if (failed)
 		count_add(&thread->counters.send_failed, failed);

@@ -90,7 +90,8 @@ struct upstream {
 	struct forward_target target;
 	char text[UPSTREAM_TEXT_MAX]; /* "192.0.2.1:53" */
 	struct upstream_state state;
-	unsigned refs; /* sends under way, and the line */
+	unsigned refs;       /* sends under way, and the line */
+	struct ports *ports; /* while it is open */
 	struct channel *channel;
 	uv_timer_t timer; /* the next probe, or the end of one */
 	bool open;        /* the timer is there */
@@ -203,7 +204,8 @@ void upstream_changed(struct upstream *upstream);
 /* For whom it is asked over a stream. NULL: out of memory. */
 struct channel *upstream_channel(struct upstream *upstream);
 bool upstream_is_streamed(const struct upstream *upstream);
-const struct sockaddr *upstream_source(const struct upstream *upstream);
+/* NULL: it is not open, or out of memory. */
+struct ports *upstream_ports(struct upstream *upstream);
 /* The question of a probe came to us: it loops. Any thread. True: it was one of ours. */
 bool forward_loop_seen(struct forward *forward, const struct query *query);
 

@@ -84,6 +84,8 @@ void upstream_close(struct upstream *upstream)
 	/* First: what fails with its channel must not begin a probe. */
 	upstream->open = false;
 	probe_stop(upstream);
+	ports_close(upstream->ports);
+	upstream->ports = NULL;
 	if (upstream->channel) {
 		struct channel *channel = upstream->channel;
 
@@ -104,7 +106,7 @@ bool upstream_is_streamed(const struct upstream *upstream)
 	return upstream->target.tls || upstream->line->options.force_tcp;
 }
 
-const struct sockaddr *upstream_source(const struct upstream *upstream)
+static const struct sockaddr *upstream_source(const struct upstream *upstream)
 {
 	const struct forward_options *options = &upstream->line->options;
 	const union address *source = upstream->target.address.sa.sa_family == AF_INET
@@ -112,6 +114,14 @@ const struct sockaddr *upstream_source(const struct upstream *upstream)
 					      : &options->source_v6;
 
 	return source->sa.sa_family ? &source->sa : NULL;
+}
+
+struct ports *upstream_ports(struct upstream *upstream)
+{
+	if (!upstream->ports && upstream->open)
+		ports_new(upstream->line->forward->io.loop, &upstream->target.address.sa,
+			upstream_source(upstream), &upstream->ports);
+	return upstream->ports;
 }
 
 struct channel *upstream_channel(struct upstream *upstream)
@@ -329,9 +339,9 @@ static void probe_begin(struct upstream *upstream)
 	upstream->probed_ns = uv_hrtime();
 	upstream->probing = true;
 	if (!upstream->probe_streamed) {
-		rc = exchange_start(&upstream->line->forward->io, &upstream->target.address.sa,
-			upstream_source(upstream), message, len, on_exchange, upstream,
-			&upstream->probe);
+		if (upstream_ports(upstream))
+			rc = exchange_start(&upstream->line->forward->io, upstream->ports, message,
+				len, on_exchange, upstream, &upstream->probe);
 	} else if ((channel = upstream_channel(upstream))) {
 		upstream->probe_ask.done = on_channel;
 		rc = channel_send(channel, &upstream->probe_ask, message, len);

@@ -61,9 +61,12 @@ int send_stream(struct send *send)
 static int send_udp(struct send *send)
 {
 	struct lookup *lookup = send->lookup;
-	const int rc = exchange_start(&lookup->line->forward->io,
-		&send->upstream->target.address.sa, upstream_source(send->upstream),
-		lookup->message, lookup->message_len, send_on_exchange, send, &send->exchange);
+	struct ports *ports = upstream_ports(send->upstream);
+	int rc = -ENOMEM;
+
+	if (ports)
+		rc = exchange_start(&lookup->line->forward->io, ports, lookup->message,
+			lookup->message_len, send_on_exchange, send, &send->exchange);
 
 	send->state = rc == 0 ? SEND_UDP : SEND_OVER;
 	if (rc == 0)
