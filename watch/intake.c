@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 static enum object_kind kind_of(const struct intake *intake)
 {
@@ -29,6 +30,17 @@ static void settle(struct intake *intake)
 	intake->changed = false;
 	intake->sink->settle(intake->sink->ctx);
 	triggers_tell(&intake->triggers, intake->sink, &intake->stopped);
+}
+
+static void published_tell(const struct intake *intake, uint64_t began_ns)
+{
+	const struct watch_event event = {
+		.type = WATCH_PUBLISHED,
+		.kind = kind_of(intake),
+		.time_ns = (int64_t)(uv_hrtime() - began_ns),
+	};
+
+	intake->sink->event(intake->sink->ctx, &event);
 }
 
 /* Duplicates are legal after a watch has been made again: never go back by one.
@@ -390,6 +402,7 @@ static int frame_take(void *user, const struct frame *frame)
 
 int intake_init(struct intake *intake, const struct frames_limits *limits, bool counted)
 {
+	intake->counted = counted;
 	intake->options.triggered_ns = counted ? &intake->triggered_ns : NULL;
 	intake->frames = frames_new(FRAMES_LIST, limits, frame_take, intake);
 	return intake->frames ? 0 : -ENOMEM;
@@ -440,9 +453,14 @@ static enum outcome frames_outcome(struct intake *intake, int error)
 
 enum outcome intake_bytes(struct intake *intake, const char *data, size_t len)
 {
+	const bool timed = intake->counted && intake->mode == INTAKE_WATCH;
+	const uint64_t began_ns = timed ? uv_hrtime() : 0;
 	int error = frames_feed(intake->frames, data, len);
+	const bool changed = intake->changed;
 
 	settle(intake);
+	if (timed && changed && error == 0 && !intake->stopped)
+		published_tell(intake, began_ns);
 	return frames_outcome(intake, error);
 }
 

@@ -49,6 +49,7 @@ struct intake {
 	char *continue_token;  /* NULL: the last page */
 	int64_t triggered_ns;  /* of the last slice that was read; where options say */
 	struct triggers triggers;
+	bool counted; /* tell WATCH_TRIGGERED and WATCH_PUBLISHED */
 	enum outcome verdict;
 	struct decode_meta status; /* of an ERROR event */
 	char why[DECODE_WHY_MAX];  /* of CORRUPT */
@@ -64,7 +65,7 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t by)
 }
 
 /* intake is zeroed but for sink, source, resource and options. limits may be NULL. counted: tell
- * WATCH_TRIGGERED. 0 or -ENOMEM. */
+ * WATCH_TRIGGERED and WATCH_PUBLISHED. 0 or -ENOMEM. */
 int intake_init(struct intake *intake, const struct frames_limits *limits, bool counted);
 void intake_free(struct intake *intake);
 

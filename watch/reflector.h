@@ -29,7 +29,7 @@ struct reflector_config {
 	enum object_kind kind;
 	const char *label_selector;         /* NULL or "": none; already checked */
 	struct decode_options options;      /* how its objects are read; no triggered_ns */
-	bool counted;                       /* tell WATCH_TRIGGERED */
+	bool counted;                       /* tell WATCH_TRIGGERED and WATCH_PUBLISHED */
 	const char *source;                 /* for messages; NULL: none */
 	const struct frames_limits *limits; /* NULL: the usual ones */
 };

@@ -41,6 +41,8 @@ enum watch_event_type {
 	/* Those of watch_config.counted, for whoever counts: */
 	WATCH_TRIGGERED, /* a watch told of endpoints, and it is settled; ns and name are the
 			    Service's, time_ns when they changed (CLOCK_REALTIME) */
+	WATCH_PUBLISHED, /* what a watch told is in the sink, and it is settled; time_ns is how
+			    long that took from its bytes on */
 	WATCH_ANSWERED   /* the API server's answer to a request begins (status), or there is
 			    none (status 0); time_ns is how long that took */
 };

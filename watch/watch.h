@@ -41,7 +41,7 @@ struct watch_config {
 	const char *namespace_selector; /* for namespaces; NULL: all */
 	bool endpoint_pod_names;        /* an endpoint's hostname, if it has none: its Pod's name */
 	bool endpoint_zones;            /* keep the topology zones of endpoints */
-	bool counted;                   /* tell WATCH_TRIGGERED and WATCH_ANSWERED */
+	bool counted;                   /* tell WATCH_TRIGGERED, _PUBLISHED and _ANSWERED */
 	bool service_externals;         /* keep what Services have outside of the cluster */
 	const char *user_agent;         /* "Binnacle/0.1.0 (linux/amd64)" */
 	const char *endpoint;           /* WATCH_ENDPOINT */

@@ -31,7 +31,7 @@
 #define COUNTED_BYTES (METRICS_SLOTS_MAX * sizeof(uint64_t) + 3 * (size_t)CACHE_LINE)
 
 enum metric_type { COUNTER, GAUGE, HISTOGRAM };
-enum metric_buckets { NONE, TIME, SIZE, HEALTH, PROGRAMMING, REST, BUCKETS_COUNT };
+enum metric_buckets { NONE, TIME, SIZE, HEALTH, PROGRAMMING, REST, PUBLISH, BUCKETS_COUNT };
 
 static const struct metric_row {
 	const char *name, *labels, *help;
@@ -56,6 +56,8 @@ static const uint64_t bounds_health[] = {250000, 2500000, MS(25), MS(250), MS(25
 static const uint64_t bounds_programming[] = {MS(1), MS(2), MS(4), MS(8), MS(16), MS(32), MS(64),
 	MS(128), MS(256), MS(512), MS(1024), MS(2048), MS(4096), MS(8192), MS(16384), MS(32768),
 	MS(65536), MS(131072), MS(262144), MS(524288), UINT64_MAX};
+static const uint64_t bounds_publish[] = {10000, 25000, 50000, 100000, 250000, 500000, MS(1), MS(2),
+	MS(5), MS(10), MS(25), MS(50), MS(100), UINT64_MAX};
 static const uint64_t bounds_rest[] = {MS(5), MS(10), MS(25), MS(50), MS(100), MS(250), MS(500),
 	MS(1000), MS(2500), MS(5000), MS(10000), UINT64_MAX};
 
@@ -72,6 +74,7 @@ static const struct {
 	[HEALTH] = {BOUNDS(bounds_health), NS_PER_S},
 	[PROGRAMMING] = {BOUNDS(bounds_programming), NS_PER_S},
 	[REST] = {BOUNDS(bounds_rest), NS_PER_S},
+	[PUBLISH] = {BOUNDS(bounds_publish), NS_PER_S},
 };
 
 #define NONE_BOUNDS        bounds_none
@@ -80,6 +83,7 @@ static const struct {
 #define HEALTH_BOUNDS      bounds_health
 #define PROGRAMMING_BOUNDS bounds_programming
 #define REST_BOUNDS        bounds_rest
+#define PUBLISH_BOUNDS     bounds_publish
 const uint64_t *const metric_bounds[METRIC_COUNT] = {
 #define METRIC(id, name, type, labels, buckets, help) [METRIC_##id] = buckets##_BOUNDS,
 #include "metrics.def"

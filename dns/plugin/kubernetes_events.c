@@ -174,6 +174,7 @@ void kubernetes_event_log(const struct watch_event *event, bool complete)
 		log_refused_object(event, kind, detail);
 		break;
 	case WATCH_TRIGGERED: /* only counted */
+	case WATCH_PUBLISHED:
 	case WATCH_ANSWERED:
 		break;
 	case WATCH_FILE_REFUSED:

@@ -95,10 +95,19 @@ static void answer_count(struct kubernetes_metrics *metrics, const struct watch_
 		metric_count(metrics->counters, slot, 1);
 }
 
+static void published_count(struct kubernetes_metrics *metrics, const struct watch_event *event)
+{
+	const char *const labels[] = {object_kind_name(event->kind)};
+
+	histogram_count(metrics, METRIC_KUBERNETES_PUBLISH, labels, event->time_ns);
+}
+
 void kubernetes_metrics_event(struct kubernetes_metrics *metrics, const struct watch_event *event)
 {
 	if (event->type == WATCH_TRIGGERED && counts(metrics))
 		programmed_count(metrics, event);
+	else if (event->type == WATCH_PUBLISHED && counts(metrics))
+		published_count(metrics, event);
 	else if (event->type == WATCH_ANSWERED && counts(metrics))
 		answer_count(metrics, event);
 }

@@ -15,7 +15,7 @@ struct kubernetes_metrics;
 int kubernetes_metrics_start(const struct plugin_host *host,
 	const struct kubernetes_options *options, const struct cluster *cluster,
 	const struct watch *watch, struct kubernetes_metrics **out);
-/* Count what the event tells; only WATCH_TRIGGERED and WATCH_ANSWERED are anything to count. */
+/* Count what the event tells; only WATCH_TRIGGERED, WATCH_PUBLISHED and WATCH_ANSWERED are anything to count. */
 void kubernetes_metrics_event(struct kubernetes_metrics *metrics, const struct watch_event *event);
 /* Once nobody looks any more. done: it can be freed. */
 void kubernetes_metrics_stop(

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "api", "rig"))
 
 def percentile(values, p):
     values = sorted(values)
-    return values[min(len(values) - 1, max(0, -(-len(values) * p // 100) - 1))] if values else float("nan")
+    return values[min(len(values) - 1, max(0, int(-(-len(values) * p // 100)) - 1))] if values else float("nan")
 
 
 def median(values):
@@ -31,7 +31,7 @@ def table(head, rows):
 
 def add_arguments(parser):
     parser.add_argument("--binary", help="Binnacle's program")
-    parser.add_argument("--servers", default="binnacle,coredns", help="comma-separated, of binnacle and coredns")
+    parser.add_argument("--servers", default="all")
     parser.add_argument("--json", help="write the figures to this file too")
 
 

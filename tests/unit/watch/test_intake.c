@@ -79,6 +79,11 @@ static void on_event(void *ctx, const struct watch_event *event)
 		log_add(ctx, "triggered:", event->name);
 		return;
 	}
+	if (event->type == WATCH_PUBLISHED) {
+		assert_in_range(event->time_ns, 0, 10000000000);
+		log_add(ctx, "published:", object_kind_name(event->kind));
+		return;
+	}
 	assert_int_equal(event->type, WATCH_OBJECT_REFUSED);
 	log_add(ctx, "refused:", event->name ? event->name : "?");
 }
@@ -203,7 +208,7 @@ static void test_partly_refused(void **state)
 			 "\"namespace\":\"d\",\"resourceVersion\":\"3\"},\"subsets\":[{"
 			 "\"addresses\":[{\"ip\":\"127.0.0.1\"},{\"ip\":\"10.1.0.1\"}]}]}}"),
 		OUTCOME_NONE);
-	told(f, "refused:e +e settle");
+	told(f, "refused:e +e settle published:endpointslices");
 	assert_int_equal(atomic_load(&f->intake.counters.refused), 1);
 	assert_int_equal(f->intake.version, 3);
 }
@@ -235,9 +240,9 @@ static void test_triggers(void **state)
 	assert_int_equal(bytes(f, EVENT("ADDED", SLICE("a", CHANGED)) EVENT("MODIFIED",
 					  SLICE("b", "")) EVENT("MODIFIED", SLICE("c", CHANGED))),
 		OUTCOME_NONE);
-	told(f, "+a +b +c settle triggered:s-a triggered:s-c");
+	told(f, "+a +b +c settle triggered:s-a triggered:s-c published:endpointslices");
 	assert_int_equal(bytes(f, EVENT("DELETED", SLICE("c", CHANGED))), OUTCOME_NONE);
-	told(f, "-c settle");
+	told(f, "-c settle published:endpointslices");
 }
 
 /* Nobody counts: it is not even read. */
@@ -247,6 +252,7 @@ static void test_triggers_not_wanted(void **state)
 
 	f->intake.resource = RESOURCE_SLICES;
 	f->intake.options.triggered_ns = NULL;
+	f->intake.counted = false;
 	intake_begin(&f->intake, INTAKE_WATCH, false);
 	assert_int_equal(bytes(f, EVENT("ADDED", SLICE("a", CHANGED))), OUTCOME_NONE);
 	told(f, "+a settle");

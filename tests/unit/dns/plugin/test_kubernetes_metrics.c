@@ -270,6 +270,37 @@ static void has_lines(struct world *world, const char *const *lines)
 	free(text);
 }
 
+#define PUBLISH "\nbinnacle_kubernetes_publish_duration_seconds_"
+
+static void test_publish(void **state)
+{
+	static const char *const lines[] = {
+		PUBLISH "bucket{kind=\"services\",le=\"0.00001\"} 1\n",
+		PUBLISH "bucket{kind=\"services\",le=\"0.0005\"} 2\n",
+		PUBLISH "bucket{kind=\"services\",le=\"0.1\"} 2\n",
+		PUBLISH "count{kind=\"services\"} 3\n",
+		PUBLISH "count{kind=\"endpointslices\"} 1\n",
+		NULL,
+	};
+	static const struct {
+		enum object_kind kind;
+		int64_t ns;
+	} events[] = {{KIND_SERVICE, 9000}, {KIND_SERVICE, 400000}, {KIND_SERVICE, 2000000000},
+		{KIND_SLICE, 1}};
+	struct world *world = *state;
+	struct counting counting;
+
+	counting_open(world, &counting);
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+		const struct watch_event event = {
+			.type = WATCH_PUBLISHED, .kind = events[i].kind, .time_ns = events[i].ns};
+
+		kubernetes_metrics_event(counting.metrics, &event);
+	}
+	has_lines(world, lines);
+	counting_close(world, &counting);
+}
+
 #define PROGRAMMING "\ncoredns_kubernetes_dns_programming_duration_seconds_"
 
 /* By the kind of the Service; of one that is an alias or not there, nothing. */
@@ -335,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_kinds_and_cluster, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_copy_follows_the_cluster, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_same_zones_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_publish, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_programming, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 	};

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dnsperf on its core: how much a server answers, and how fast at a fixed rate."""
+
+import json
+import os
+import re
+import subprocess
+
+import figures
+import peers
+
+PERCENTILES = (50, 99, 99.9)
+
+
+def run(port, path, seconds, *more):
+    """dnsperf's output."""
+    done = subprocess.run(["taskset", "-c", peers.LOAD_CORE, "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-B", "-d", path,
+                           "-l", str(seconds), "-t", "2", "-O", "suppress=timeout,unexpected", *more],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode or "Queries completed" not in done.stdout:
+        raise RuntimeError("dnsperf: " + done.stdout[-800:])
+    return done.stdout
+
+
+def number(pattern, text, default=0):
+    found = re.search(pattern, text)
+    return float(found.group(1)) if found else default
+
+
+def large_answers(peer, path, seconds):
+    """What tcpload.py prints."""
+    done = subprocess.run(["taskset", "-c", peers.LOAD_CORE, os.path.join(figures.HERE, "tcpload.py"), str(peer.port), path,
+                           str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise RuntimeError("tcpload.py: " + done.stderr[-800:])
+    return json.loads(done.stdout)
+
+
+def saturate(peer, path, seconds, work):
+    """One round: {"us": CPU per answered query, "qps", "lost", "codes"}"""
+    before = peer.cpu_ns()
+    if work.large:
+        found = large_answers(peer, path, seconds)
+        return {"us": (peer.cpu_ns() - before) / 1000 / found["answered"], "qps": found["answered"] / found["seconds"],
+                "lost": found["lost"], "codes": "%s of %d bytes" % (found["rcodes"], found["bytes"] / found["answered"]),
+                "times": found["times"]}
+    text = run(peer.port, path, seconds, *work.load)
+    used = peer.cpu_ns() - before
+    answered = number(r"Queries completed:\s+(\d+)", text)
+    ran_s = number(r"Run time \(s\):\s+([\d.]+)", text, seconds)
+    codes = re.search(r"Response codes:\s+(.*)", text)
+    if not answered:
+        raise RuntimeError("%s answered nothing:\n%s" % (peer.name, text[-800:]))
+    return {"us": used / 1000 / answered, "qps": answered / ran_s, "lost": int(number(r"Queries lost:\s+(\d+)", text)),
+            "codes": codes.group(1) if codes else ""}
+
+
+def percentiles(times, lost):
+    return dict({"p%s" % p: figures.percentile(times, p) for p in PERCENTILES}, lost=lost)
+
+
+def latency(peer, path, seconds, rate, tcp=False):
+    """{"p50": ms, ...} at a fixed rate; every question counts."""
+    mode = ["-m", "tcp"] if tcp else []
+    text = run(peer.port, path, seconds, "-c", "8", "-q", "2000", "-Q", str(rate), "-v", *mode)
+    times = [float(line.rsplit(" ", 1)[1]) * 1000 for line in text.splitlines() if line.startswith("> ")]
+    lost = int(number(r"Queries lost:\s+(\d+)", text))
+    if not times:
+        raise RuntimeError("%s: no latencies in dnsperf's output:\n%s" % (peer.name, text[-800:]))
+    return percentiles(times, lost)
