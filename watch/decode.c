@@ -13,6 +13,7 @@
 #include "decode_pack.h"
 #include "decode_port.h"
 #include "decode_slice.h"
+#include "json_arena.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -276,13 +277,14 @@ enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
 enum decode_result decode_object(enum resource resource, const char *json, size_t len,
 	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX])
 {
-	cJSON *tree;
-	enum decode_result result = tree_parse(json, len, &tree, why);
+	cJSON *tree = NULL;
+	enum decode_result result;
 
-	if (result != DECODE_OK)
-		return result;
-	result = decode_tree(resource, tree, options, out, why);
-	cJSON_Delete(tree);
+	json_arena_begin();
+	result = tree_parse(json, len, &tree, why);
+	if (result == DECODE_OK)
+		result = decode_tree(resource, tree, options, out, why);
+	json_arena_end(tree);
 	return result;
 }
 

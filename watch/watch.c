@@ -8,6 +8,7 @@
 #include "access.h"
 #include "api.h"
 #include "http.h"
+#include "json_arena.h"
 #include "manifests.h"
 #include "reflector.h"
 #include "selector.h"
@@ -36,6 +37,7 @@ int watch_global_init(void)
 
 	if (sigaction(SIGPIPE, &ignore, NULL) < 0)
 		return -errno;
+	json_arena_install();
 	return http_global_init();
 }
 
