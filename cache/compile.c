@@ -71,111 +71,48 @@ static void run_rules(struct compile *compile, struct rule_run *run)
 
 /* ---- addresses that lead back to an entry ---- */
 
-static int hashes_add(struct compile *compile, struct hash_list *list, const struct answer *answer)
-{
-	const uint8_t family = answer && answer->type == TYPE_A ? 4 : 6;
-
-	if (!answer)
-		return 0;
-	if (list->count + answer->count > list->cap) {
-		const size_t cap = list->count + answer->count + 16;
-		uint32_t *grown = realloc(list->hash, cap * sizeof *grown);
-
-		if (!grown)
-			return -ENOMEM;
-		list->hash = grown;
-		list->cap = cap;
-	}
-	for (uint32_t i = 0; i < answer->count; i++)
-		list->hash[list->count++] = reverse_hash(compile->reverse, family,
-			answer->rr + (size_t)i * answer->stride + ANSWER_HEAD);
-	return 0;
-}
-
-static int hash_order(const void *a, const void *b)
-{
-	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The hashes of all addresses of an entry (NULL: none), sorted, each once. */
-static int hashes_of(struct compile *compile, const struct entry *entry, struct hash_list *list)
-{
-	static const enum entry_slot slots[] = {SLOT_A, SLOT_AAAA, SLOT_ENDPOINTS_A,
-		SLOT_ENDPOINTS_AAAA, SLOT_EXTERNAL_A, SLOT_EXTERNAL_AAAA};
-	size_t n = 0;
-
-	list->count = 0;
-	for (unsigned i = 0; entry && i < sizeof slots / sizeof slots[0]; i++) {
-		if (entry->kind == ENTRY_HEADLESS && i < 2)
-			continue; /* the same as its endpoints */
-		if (hashes_add(compile, list, entry_answer(entry, slots[i])))
-			return -ENOMEM;
-	}
-	if (list->count > 1)
-		qsort(list->hash, list->count, sizeof *list->hash, hash_order);
-	for (size_t i = 0; i < list->count; i++) {
-		if (!n || list->hash[n - 1] != list->hash[i])
-			list->hash[n++] = list->hash[i];
-	}
-	list->count = n;
-	return 0;
-}
-
-/* Call for each hash that is in a and not in b; ends at the first error. *done:
- * how many hashes of a were gone through. */
-static int hashes_each(struct compile *compile, const struct hash_list *a,
-	const struct hash_list *b, struct node *node,
-	int (*call)(struct reverse *reverse, uint32_t hash, struct node *node), size_t *done)
-{
-	size_t other = 0;
-
-	for (*done = 0; *done < a->count; ++*done) {
-		while (other < b->count && b->hash[other] < a->hash[*done])
-			other++;
-		if (other < b->count && b->hash[other] == a->hash[*done])
-			continue;
-		if (call(compile->reverse, a->hash[*done], node))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int hash_remove(struct reverse *reverse, uint32_t hash, struct node *node)
-{
-	reverse_remove(reverse, hash, node);
-	return 0;
-}
-
 /* What leads to the old entry and no longer to the new one. */
 static void reverse_leave(struct compile *compile, struct node *node)
 {
-	size_t done;
-
-	if (compile->config->reverse)
-		hashes_each(compile, &compile->old, &compile->fresh, node, hash_remove, &done);
+	for (size_t i = 0; i < compile->gone.count; i++)
+		reverse_remove(compile->reverse, compile->gone.hash[i], node);
 }
 
-/* Make the new entry's addresses lead to the node; compile->old and ->fresh are
- * what the two entries have. */
+static bool leads_to(const struct reverse *reverse, uint32_t hash, const struct node *node)
+{
+	struct reverse_walk walk = reverse_walk(reverse, hash);
+	const struct node *at;
+
+	while ((at = reverse_next(&walk)) && at != node)
+		;
+	return at != NULL;
+}
+
+/* Make the new entry's addresses lead to the node. */
 static int reverse_enter(struct compile *compile, const struct owner *owner, struct node *node,
 	const struct entry *fresh)
 {
-	size_t done, undone;
+	struct hash_list *come = &compile->come;
+	size_t added = 0;
 
-	compile->old.count = compile->fresh.count = 0;
+	compile->gone.count = come->count = 0;
 	/* no PTR leads to an import */
 	if (!compile->config->reverse || owner_is_import(owner))
 		return 0;
-	if (hashes_of(compile, node_entry(node), &compile->old) ||
-		hashes_of(compile, fresh, &compile->fresh))
+	if (leads_differ(compile->reverse, node_entry(node), fresh, &compile->gone, come))
 		return -ENOMEM;
-	if (!hashes_each(compile, &compile->fresh, &compile->old, node, reverse_add, &done))
-		return 0;
-	compile->fresh.count = done;
-	hashes_each(compile, &compile->fresh, &compile->old, node, hash_remove, &undone);
-	return -ENOMEM;
+	for (size_t i = 0; i < come->count; i++) {
+		/* an address that stays may have the same hash */
+		if (leads_to(compile->reverse, come->hash[i], node))
+			continue;
+		if (reverse_add(compile->reverse, come->hash[i], node)) {
+			while (added-- > 0)
+				reverse_remove(compile->reverse, come->hash[added], node);
+			return -ENOMEM;
+		}
+		come->hash[added++] = come->hash[i];
+	}
+	return 0;
 }
 
 /* ---- owners ---- */
@@ -223,10 +160,8 @@ static int owner_withdraw(struct compile *compile, struct owner *owner)
 
 static void trim(struct hash_list *list)
 {
-	if (list->cap <= HASHES_KEEP)
-		return;
-	free(list->hash);
-	*list = (struct hash_list){.count = 0};
+	if (list->cap > HASHES_KEEP)
+		hash_list_free(list);
 }
 
 static int compile_owner(struct compile *compile, struct owner *owner)
@@ -244,8 +179,8 @@ static int compile_owner(struct compile *compile, struct owner *owner)
 	if (draft->error)
 		return draft->error;
 	rc = draft->name_count ? owner_publish(compile, owner) : owner_withdraw(compile, owner);
-	trim(&compile->old);
-	trim(&compile->fresh);
+	trim(&compile->gone);
+	trim(&compile->come);
 	if (rc)
 		return rc;
 	compile->compiled++;
@@ -371,8 +306,8 @@ void compile_free(struct compile *compile)
 			&compile->apex[i], memory_order_relaxed));
 	draft_free(&compile->draft);
 	ports_builder_free(&compile->ports);
-	free(compile->old.hash);
-	free(compile->fresh.hash);
+	hash_list_free(&compile->gone);
+	hash_list_free(&compile->come);
 }
 
 static size_t run_spaces(struct compile *compile)

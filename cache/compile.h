@@ -14,15 +14,10 @@
  * The writer's thread. Readers only load `apex`.
  */
 
-#include "reverse.h"
+#include "leads.h"
 #include "rule.h"
 
 enum { APEX_FORWARD, APEX_REVERSE, APEX_WHOLE, APEX_EXTERNAL, APEX_COUNT };
-
-struct hash_list {
-	uint32_t *hash;
-	size_t count, cap;
-};
 
 struct compile {
 	_Atomic(const struct entry *) apex[APEX_COUNT]; /* never NULL after init */
@@ -32,7 +27,7 @@ struct compile {
 	const struct rule_config *config;
 	struct draft draft;
 	struct ports_builder ports;
-	struct hash_list old, fresh; /* of the entry under way */
+	struct hash_list gone, come; /* of the entry under way */
 	struct node *host;           /* ns.dns */
 	struct node *schema;         /* dns-version */
 	struct node *bare[2];        /* svc and pod, which exist whatever is in them */

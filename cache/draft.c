@@ -314,14 +314,6 @@ int draft_compare(const struct draft_item *a, const struct draft_item *b)
 	return memcmp(a->addr, b->addr, sizeof a->addr);
 }
 
-static int by_address(const void *x, const void *y)
-{
-	const struct draft_item *a = x, *b = y;
-	const int order = draft_compare(a, b);
-
-	return order ? order : (a->host != NULL) - (b->host != NULL);
-}
-
 static int text_compare(const char *a, const char *b)
 {
 	return strcasecmp(a ? a : "", b ? b : "");
@@ -347,12 +339,6 @@ static int by_cluster(const void *x, const void *y)
 	const struct draft_item *a = x, *b = y;
 
 	return text_compare(a->cluster, b->cluster);
-}
-
-void draft_sort_by_address(struct draft_item *items, size_t n)
-{
-	if (n > 1)
-		qsort(items, n, sizeof *items, by_address);
 }
 
 void draft_sort_by_host(struct draft_item *items, size_t n)

@@ -83,8 +83,6 @@ const uint8_t *draft_entry(const struct draft *draft, const struct draft_name *n
 /* The item, until the next one; NULL: no memory. */
 struct draft_item *draft_item(
 	struct draft *draft, const char *host, uint8_t family, const uint8_t *addr, uint32_t list);
-/* By family, address, and those without a hostname first. */
-void draft_sort_by_address(struct draft_item *items, size_t n);
 /* A copy that lives until the next reset; NULL: no memory. */
 const char *draft_text(struct draft *draft, const char *text);
 /* By hostname and cluster (letter case ignored), family, address. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "address_sort.h"
 #include "dashed.h"
 #include "dns/wire/type.h"
 #include "endpoints.h"
@@ -330,7 +331,7 @@ void rule_endpoint(struct rule_run *run)
 		draft_nameless(draft);
 	ports_builder_reset(run->ports);
 	collect(run);
-	draft_sort_by_address(draft->items, draft->item_count);
+	address_sort(draft->items, draft->item_count);
 	while (v4 < draft->item_count && draft->items[v4].family == 4)
 		v4++;
 	put_family(draft, draft->items, v4);

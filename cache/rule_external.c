@@ -5,6 +5,8 @@
  * is left out: it is another way to the same balancer. */
 #include "rule.h"
 
+#include "address_sort.h"
+
 #include <string.h>
 
 #include "dns/wire/type.h"
@@ -15,7 +17,7 @@ static void put_addresses(struct draft *draft, const struct service *service)
 	for (unsigned i = 0; i < service->external_ip_count; i++)
 		draft_item(draft, NULL, service->external_ips[i].family,
 			service->external_ips[i].bytes, 0);
-	draft_sort_by_address(draft->items, draft->item_count);
+	address_sort(draft->items, draft->item_count);
 	draft_addresses(draft, SLOT_EXTERNAL_A, draft->items, draft->item_count);
 	draft->item_count = 0;
 }

@@ -5,6 +5,8 @@
  * Kubernetes DNS-Based Service Discovery, sections 2.3.1, 2.3.2 and 2.5. */
 #include "rule.h"
 
+#include "address_sort.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -18,7 +20,7 @@ static void put_addresses(struct rule_run *run)
 	draft->item_count = 0;
 	for (unsigned i = 0; i < service->ip_count; i++)
 		draft_item(draft, NULL, service->ips[i].family, service->ips[i].bytes, 0);
-	draft_sort_by_address(draft->items, draft->item_count);
+	address_sort(draft->items, draft->item_count);
 	draft_addresses(draft, SLOT_A, draft->items, draft->item_count);
 	draft->item_count = 0;
 }

@@ -10,6 +10,8 @@
  * of the primary zone. */
 #include "rule.h"
 
+#include "address_sort.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,7 +227,7 @@ static void put_host(struct draft *draft, const struct servers *servers)
 		if (servers->list[i].family)
 			draft_item(draft, NULL, servers->list[i].family, servers->list[i].addr, 0);
 	}
-	draft_sort_by_address(draft->items, draft->item_count);
+	address_sort(draft->items, draft->item_count);
 	draft_addresses(draft, SLOT_A, draft->items, draft->item_count);
 	draft_end(draft);
 }
@@ -279,7 +281,7 @@ static void put_outside(const struct rule_config *config, struct table *owners, 
 		table_each(owners, outside_visit, &outside);
 	for (size_t i = 0; config->external && !draft->item_count && i < config->own_count; i++)
 		draft_item(draft, NULL, config->own[i].family, config->own[i].bytes, 0);
-	draft_sort_by_address(draft->items, draft->item_count);
+	address_sort(draft->items, draft->item_count);
 	draft_addresses(draft, SLOT_A, draft->items, draft->item_count);
 	draft->item_count = 0;
 	draft_end(draft);

@@ -266,9 +266,9 @@ static void scratch_free(struct fixture *f)
 
 	draft_free(&compile->draft);
 	ports_builder_free(&compile->ports);
-	free(compile->old.hash);
-	free(compile->fresh.hash);
-	compile->old = compile->fresh = (struct hash_list){.count = 0};
+	free(compile->gone.hash);
+	free(compile->come.hash);
+	compile->gone = compile->come = (struct hash_list){.count = 0};
 }
 
 /* Every allocation of a run fails once. What is seen then is the old or the new

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cache/draft.h"
+#include "cache/address_sort.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -149,7 +149,7 @@ static void sorts(void **state)
 		{NULL, NULL, 4, {2}, 0}, {"B", NULL, 4, {1}, 0}};
 
 	(void)state;
-	draft_sort_by_address(items, 4);
+	address_sort(items, 4);
 	assert_true(is(&items[0], "B", 1));
 	assert_true(is(&items[1], NULL, 2));
 	assert_true(is(&items[2], "b", 2));
