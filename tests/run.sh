@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer reload dot trouble specification demo real swap differential"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer reload dot trouble specification demo real swap ceilings differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -38,6 +38,7 @@ describe() {
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
 	swap        the container image, run as deployed; the objects of deploy/ and CoreDNS's at a real API server
+	ceilings    instructions and system calls per query, release build
 	differential  random clusters, new ones for each commit, the same questions to CoreDNS beside it; five minutes
 	END
 }
@@ -83,9 +84,15 @@ options_of() {
 	plain) echo "--buildtype=debugoptimized" ;;
 	asan) echo "-Db_sanitize=address,undefined" ;;
 	tsan) echo "-Db_sanitize=thread" ;;
+	release) echo "--buildtype=release" ;;
 	clang) echo "--buildtype=debugoptimized" ;;
 	fuzz) echo "-Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false" ;;
 	esac
+}
+
+# All but where only the program is wanted: at -O3 gcc 12 warns of what is not there in tests.
+targets_of() {
+	[ "$1" != release ] || echo binnacle
 }
 
 compiler_of() {
@@ -105,7 +112,7 @@ build() { # kind: 0, 1 failed (told), 2 no compiler
 	# shellcheck disable=SC2046
 	if { [ -f "$folder/build.ninja" ] ||
 		CC=$(compiler_of "$kind") meson setup "$folder" "$tree" $(options_of "$kind"); } >"$log" 2>&1 &&
-		ninja -C "$folder" >>"$log" 2>&1; then
+		ninja -C "$folder" $(targets_of "$kind") >>"$log" 2>&1; then
 		built[$kind]=0
 	else
 		built[$kind]=1
@@ -318,6 +325,11 @@ tier_swap() {
 		--output "$work/oci"
 	counted 300 "$python" "$tree/tests/e2e/test_swap.py" --image "$work/oci" \
 		--binary "$work/image-build/binnacle.stripped"
+}
+
+tier_ceilings() {
+	needs_build release || return
+	counted 600 "$python" "$tree/tests/bench/ceilings.py" --binary "$builds/release/binnacle"
 }
 
 tier_differential() {

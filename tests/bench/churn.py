@@ -72,38 +72,52 @@ class Churn:
 
 def update_cost(setting, peer):
     """{"us": CPU per update, "per_second": how many there really were}"""
-    with queries.Awake(peer):
-        time.sleep(SETTLE_S)
-        before = peer.cpu_ns()
-        with Churn(setting.rig) as churn:
-            time.sleep(CHURN_S)
-        time.sleep(SETTLE_S)
-        return {"us": (peer.cpu_ns() - before) / 1000 / churn.written, "per_second": churn.written / churn.seconds}
+    before = peer.cpu_ns()
+    with Churn(setting.rig) as churn:
+        time.sleep(CHURN_S)
+    time.sleep(SETTLE_S)
+    return {"us": (peer.cpu_ns() - before) / 1000 / churn.written, "per_second": churn.written / churn.seconds}
 
 
 def latencies(setting, peer, rate, churning):
     path = queries.questions_of(setting, works.BY_NAME["mix"], 0, 1)
-    with queries.Awake(peer):
+    if not churning:
+        return load.latency(peer, path, CHURN_S, rate)
+    with Churn(setting.rig):
         time.sleep(SETTLE_S)
-        if not churning:
-            return load.latency(peer, path, CHURN_S, rate)
-        with Churn(setting.rig):
+        return load.latency(peer, path, CHURN_S, rate)
+
+
+class Fresh:
+    """A server of its own: one that was stopped meanwhile has lost its watches."""
+
+    def __init__(self, setting, name):
+        self.peer = peers.KINDS[name](name, setting)
+
+    def __enter__(self):
+        self.peer.start()
+        if self.peer.name != "echo":
+            peers.wait_answers(self.peer, DnsClient(self.peer.port), *works.probes()["mix"])
             time.sleep(SETTLE_S)
-            return load.latency(peer, path, CHURN_S, rate)
+        return self.peer
+
+    def __exit__(self, *_):
+        self.peer.discard()
 
 
-def measure_churn(setting, field, options):
-    out = {}
-    for name in ("echo", "binnacle", "coredns"):
-        peer = field.get(name) if name in field.names else None
-        if not peer:
-            continue
-        out[name] = {"updates": [], "quiet": [], "churn": []}
-        for _ in range(options.rounds):
-            if name != "echo":
-                out[name]["updates"].append(update_cost(setting, peer))
-            out[name]["quiet"].append(latencies(setting, peer, CHURN_QPS, False))
-            out[name]["churn"].append(latencies(setting, peer, CHURN_QPS, True))
+def wanted(options):
+    return [name for name in ("echo", "binnacle", "coredns") if name in options.names]
+
+
+def measure_churn(setting, options):
+    out = {name: {"updates": [], "quiet": [], "churn": []} for name in wanted(options)}
+    for _ in range(options.rounds):
+        for name in out:
+            with Fresh(setting, name) as peer:
+                if name != "echo":
+                    out[name]["updates"].append(update_cost(setting, peer))
+                out[name]["quiet"].append(latencies(setting, peer, CHURN_QPS, False))
+                out[name]["churn"].append(latencies(setting, peer, CHURN_QPS, True))
     return out
 
 
@@ -123,12 +137,12 @@ def show_churn(out):
     figures.table(["", "CPU/update, us", "updates/s", "quiet p50", "quiet p99", "churn p50", "churn p99"], rows)
 
 
-def measure_busy(setting, field, options):
-    out = {}
-    for name in ("echo", "binnacle", "coredns"):
-        peer = field.get(name) if name in field.names else None
-        if peer:
-            out[name] = [latencies(setting, peer, BUSY_QPS, True) for _ in range(options.rounds)]
+def measure_busy(setting, options):
+    out = {name: [] for name in wanted(options)}
+    for _ in range(options.rounds):
+        for name in out:
+            with Fresh(setting, name) as peer:
+                out[name].append(latencies(setting, peer, BUSY_QPS, True))
     return out
 
 
@@ -145,7 +159,7 @@ def big_slice(name, k, generation):
     return kube.endpoint_slice(works.NAMESPACE, "%s-%d" % (name, k), name, [kube.endpoint(a) for a in addresses])
 
 
-def measure_slices(setting, field, options):
+def measure_slices(setting, options):
     """{server: {endpoints: [us per update]}}"""
     client, out = setting.rig.client(), {}
     names = {count: "slices-%d" % count for count in SERVICE_NAMES.values()}
@@ -153,16 +167,11 @@ def measure_slices(setting, field, options):
         client.create(kube.service(works.NAMESPACE, name, headless=True))
         for k in range(count // works.PER_SLICE):
             client.create(big_slice(name, k, 0))
-    for kind in ("binnacle", "coredns"):
-        peer = field.get(kind) if kind in field.names else None
-        if not peer:
+    for kind in wanted(options):
+        if kind == "echo":
             continue
         out[kind] = {count: [] for count in names}
-        with queries.Awake(peer):
-            for count, name in names.items():
-                peers.wait_answers(peer, DnsClient(peer.port), "%s.%s.svc.cluster.local." % (name, works.NAMESPACE), "A",
-                                   lambda a: a.rcode == "NOERROR")
-            time.sleep(SETTLE_S)
+        with Fresh(setting, kind) as peer:
             for number in range(options.rounds):
                 for count, name in names.items():
                     before = peer.cpu_ns()

@@ -29,9 +29,10 @@ def table(head, rows):
     print("\n".join([line(lines[0]), rule] + [line(row) for row in lines[1:]]), flush=True)
 
 
-def add_arguments(parser):
+def add_arguments(parser, servers="binnacle,coredns"):
     parser.add_argument("--binary", help="Binnacle's program")
-    parser.add_argument("--servers", default="all")
+    parser.add_argument("--servers", dest="names", default=servers.split(","), type=lambda text: text.split(","),
+                        help="comma-separated; otherwise " + servers)
     parser.add_argument("--json", help="write the figures to this file too")
 
 

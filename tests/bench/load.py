@@ -13,9 +13,9 @@ PERCENTILES = (50, 99, 99.9)
 FIRST = "-15" if os.geteuid() == 0 else "0"  # before whatever else runs on its core
 
 
-def run(port, path, seconds, *more):
+def run(port, path, seconds, *more, core=peers.LOAD_CORE):
     """dnsperf's output."""
-    done = subprocess.run(["nice", "-n", FIRST, "taskset", "-c", peers.LOAD_CORE, "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-B", "-d", path,
+    done = subprocess.run(["nice", "-n", FIRST, "taskset", "-c", core, "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-B", "-d", path,
                            "-l", str(seconds), "-t", "2", "-O", "suppress=timeout,unexpected", *more],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode or "Queries completed" not in done.stdout:
@@ -37,7 +37,7 @@ def large_answers(peer, path, seconds):
     return json.loads(done.stdout)
 
 
-def saturate(peer, path, seconds, work):
+def saturate(peer, path, seconds, work, core=peers.LOAD_CORE):
     """One round: {"us": CPU per answered query, "qps", "lost", "codes"}"""
     before = peer.cpu_ns()
     if work.large:
@@ -45,7 +45,7 @@ def saturate(peer, path, seconds, work):
         return {"us": (peer.cpu_ns() - before) / 1000 / found["answered"], "qps": found["answered"] / found["seconds"],
                 "lost": found["lost"], "codes": "%s of %d bytes" % (found["rcodes"], found["bytes"] / found["answered"]),
                 "times": found["times"]}
-    text = run(peer.port, path, seconds, *work.load)
+    text = run(peer.port, path, seconds, *work.load, core=core)
     used = peer.cpu_ns() - before
     answered = number(r"Queries completed:\s+(\d+)", text)
     ran_s = number(r"Run time \(s\):\s+([\d.]+)", text, seconds)

@@ -160,7 +160,7 @@ def main():
     parser.add_argument("--rate", type=int, default=2000)
     options = parser.parse_args()
     out = {}
-    for kind in options.servers.split(","):
+    for kind in options.names:
         with Rig() as rig, Server(kind, kubeconfig_options(rig.path("dns.kubeconfig")),
                                   figures.binary_of(options, kind)) as server:
             server.wait_ready()

@@ -7,8 +7,9 @@
 Every Service gets one slice of --endpoints endpoints; every tenth Service is
 headless. Loading them takes two minutes; etcd's data are then kept beside the
 built programs, and later runs start from a copy. The servers run one after the
-other: time and CPU until /ready says yes, memory then, and after --updates slices
-were changed.
+other, --rounds times: time and CPU until /ready says yes, memory then, after
+--updates slices were changed, and the peak while it lists everything anew, because
+the API server comes back without history.
 """
 
 import argparse
@@ -115,53 +116,87 @@ def measure(rig, kind, options):
         time.sleep(2)
         out = {"ready_s": ready_s, "ready_cpu_s": ready_cpu_s, "ready": server.memory_kib()}
         before = server.cpu_s()
-        if options.updates:
-            in_parallel(rig, range(options.updates),
-                        lambda c, i: c.replace(slice_of(i, options.endpoints, generation=1)))
-            time.sleep(2)
-            out["update_cpu_us"] = (server.cpu_s() - before) * 1e6 / options.updates
-            out["updated"] = server.memory_kib()
-        before = server.cpu_s()
+        in_parallel(rig, range(options.updates), lambda c, i: c.replace(slice_of(i, options.endpoints, generation=1)))
+        time.sleep(2)
+        out["update_cpu_us"] = (server.cpu_s() - before) * 1e6 / options.updates
+        out["updated"] = server.memory_kib()
+        before = server.cpu_ns()
         time.sleep(options.idle)
-        out["idle_percent"] = (server.cpu_s() - before) * 100 / options.idle if options.idle else 0
+        out["idle_percent"] = (server.cpu_ns() - before) / 1e7 / options.idle if options.idle else 0
+        out["steady_mib"] = server.memory_kib()["VmRSS"] / 1024
+        out["start_peak_mib"] = out["ready"]["VmHWM"] / 1024
+        out["relist_peak_mib"] = relist_peak(rig, server, kind) / 1024
     return out
 
 
+def relist_peak(rig, server, kind):
+    """The most that was resident from the API server's end until a new object is answered, KiB."""
+    with open("/proc/%d/clear_refs" % server.process.pid, "w") as f:
+        f.write("5")
+    rig.kill_api()
+    rig.compact()
+    rig.start_api()
+    api, name = rig.client(), "after-relist-" + kind
+    address = api.create(kube.service(place(0)[0], name))["spec"]["clusterIP"]
+    answer, _ = server.client().wait("%s.%s.svc.cluster.local." % (name, place(0)[0]), "A",
+                                     lambda a: a.records == [address], 90)
+    if answer is None or answer.records != [address]:
+        raise SystemExit("%s did not come back after the relist: %s" % (kind, answer))
+    time.sleep(3)
+    return server.memory_kib()["VmHWM"]
+
+
 ROWS = [
-    ("time to ready, s", lambda f: "%.2f" % f["ready_s"]),
-    ("CPU to ready, s", lambda f: "%.2f" % f["ready_cpu_s"]),
-    ("resident, MiB", lambda f: mib(f["ready"]["VmRSS"])),
-    ("- of it anonymous", lambda f: mib(f["ready"]["RssAnon"])),
-    ("- of it file-backed", lambda f: mib(f["ready"]["RssFile"])),
-    ("proportional (Pss), MiB", lambda f: mib(f["ready"]["Pss"])),
-    ("peak, MiB", lambda f: mib(f["ready"]["VmHWM"])),
-    ("resident after the updates, MiB", lambda f: mib(f["updated"]["VmRSS"]) if "updated" in f else "-"),
-    ("peak after the updates, MiB", lambda f: mib(f["updated"]["VmHWM"]) if "updated" in f else "-"),
-    ("CPU per updated slice, us", lambda f: "%.0f" % f["update_cpu_us"] if "updated" in f else "-"),
-    ("CPU when idle, % of a core", lambda f: "%.2f" % f["idle_percent"]),
+    ("time to ready, s", lambda f: f["ready_s"], "%.2f"),
+    ("CPU to ready, s", lambda f: f["ready_cpu_s"], "%.2f"),
+    ("resident, MiB", lambda f: f["ready"]["VmRSS"] / 1024, "%.1f"),
+    ("- of it anonymous", lambda f: f["ready"]["RssAnon"] / 1024, "%.1f"),
+    ("- of it file-backed", lambda f: f["ready"]["RssFile"] / 1024, "%.1f"),
+    ("proportional (Pss), MiB", lambda f: f["ready"]["Pss"] / 1024, "%.1f"),
+    ("peak, MiB", lambda f: f["ready"]["VmHWM"] / 1024, "%.1f"),
+    ("resident after the updates, MiB", lambda f: f["updated"]["VmRSS"] / 1024, "%.1f"),
+    ("peak after the updates, MiB", lambda f: f["updated"]["VmHWM"] / 1024, "%.1f"),
+    ("CPU per updated slice, us", lambda f: f["update_cpu_us"], "%.0f"),
+    ("CPU when idle, % of a core", lambda f: f["idle_percent"], "%.3f"),
+    ("peak of a forced relist, MiB", lambda f: f["relist_peak_mib"], "%.1f"),
 ]
 
 
-def mib(kib):
-    return "%.1f" % (kib / 1024)
+def add_arguments(parser):
+    parser.add_argument("--services", type=int, default=10000)
+    parser.add_argument("--endpoints", type=int, default=15)
+    parser.add_argument("--updates", type=int, default=2000)
+    parser.add_argument("--idle", type=float, default=20, help="seconds to watch the idle server")
+
+
+def measure_all(options):
+    """{server: [figures of a round]}"""
+    data = loaded_data(options.services, options.endpoints)
+    out = {kind: [] for kind in ("binnacle", "coredns") if kind in options.names}
+    for _ in range(options.rounds):
+        for kind in out:
+            with Rig(etcd_data=data) as rig:
+                out[kind].append(measure(rig, kind, options))
+    return out
+
+
+def show(options, out):
+    """Of each figure the median of its rounds."""
+    print("\n%d Services, %d slices, %d endpoints" % (options.services, options.services,
+                                                    options.services * options.endpoints))
+    figures.table([""] + list(out), [
+        [label] + [text % figures.median([cell(f) for f in rounds]) for rounds in out.values()]
+        for label, cell, text in ROWS])
 
 
 def main():
     parser = argparse.ArgumentParser()
     figures.add_arguments(parser)
-    parser.add_argument("--services", type=int, default=10000)
-    parser.add_argument("--endpoints", type=int, default=15)
-    parser.add_argument("--updates", type=int, default=2000)
-    parser.add_argument("--idle", type=float, default=20, help="seconds to watch the idle server")
+    add_arguments(parser)
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
-    data = loaded_data(options.services, options.endpoints)
-    out = {}
-    for kind in options.servers.split(","):
-        with Rig(etcd_data=data) as rig:
-            out[kind] = measure(rig, kind, options)
-    print("%d Services, %d slices, %d endpoints" % (options.services, options.services,
-                                                    options.services * options.endpoints))
-    figures.table([""] + list(out), [[label] + [cell(f) for f in out.values()] for label, cell in ROWS])
+    out = measure_all(options)
+    show(options, out)
     figures.write_json(options, out)
 
 

@@ -85,6 +85,10 @@ class Server:
         except OSError:
             return 0
 
+    def http_text(self, port, path):
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, path), timeout=5) as answer:
+            return answer.read().decode()
+
     def ready_status(self):
         return self.http_status(self.ready_port, "/ready")
 
@@ -131,6 +135,14 @@ class Server:
         with open("/proc/%d/stat" % self.process.pid) as f:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+    def cpu_ns(self):
+        """By the scheduler's own count, of the threads that there are."""
+        total = 0
+        for task in os.listdir("/proc/%d/task" % self.process.pid):
+            with open("/proc/%d/task/%s/schedstat" % (self.process.pid, task)) as f:
+                total += int(f.read().split()[0])
+        return total
 
     def memory_kib(self):
         """VmRSS, VmHWM (peak), RssAnon, RssFile of status and Pss of smaps_rollup."""
