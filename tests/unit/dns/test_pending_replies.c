@@ -54,6 +54,56 @@ static void one_alone_goes_too(void **state)
 	check_batches(world, batches, 1);
 }
 
+struct timer_job {
+	struct worker_job job;
+	struct world *world;
+	uv_timer_t timer;
+	atomic_bool closed;
+};
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	((struct timer_job *)handle->data)->closed = true;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct timer_job *job = timer->data;
+
+	tell_waiters(&job->world->finder);
+}
+
+static void on_timer_job(struct worker_job *base, bool cancelled)
+{
+	struct timer_job *job = (struct timer_job *)(void *)base;
+
+	(void)cancelled;
+	if (!job->timer.data) {
+		uv_timer_init(worker_loop(job->world->worker), &job->timer);
+		job->timer.data = job;
+		uv_timer_start(&job->timer, on_timer, 1, 0);
+	} else {
+		uv_close((uv_handle_t *)&job->timer, on_timer_closed);
+	}
+}
+
+/* After the timers the loop sleeps: their replies are sent before. */
+static void told_by_a_timer(void **state)
+{
+	static const unsigned batches[] = {5};
+	struct world *world = *state;
+	struct timer_job job = {.job.run = on_timer_job, .world = world};
+
+	assert_int_equal(worker_run(world->worker), 0);
+	ask_many(world, 5);
+	worker_post(world->worker, &job.job);
+	check_batches(world, batches, 1);
+	worker_post(world->worker, &job.job);
+	for (int i = 0; i < 10000 && !job.closed; i++)
+		poll(NULL, 0, 1);
+	assert_true(job.closed);
+}
+
 /* Each batch is of one listener, and the one laid out behind it stays whole. */
 static void listeners_by_turns(void **state)
 {
@@ -159,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(sent_together_and_in_order),
 		CASE(one_alone_goes_too),
+		CASE(told_by_a_timer),
 		CASE(listeners_by_turns),
 		CASE(large_ones_do_not_wait_for_more),
 		CASE(large_ones_of_listeners_by_turns),
