@@ -4,7 +4,8 @@
 
 /* Questions that wait (dns/serve/wait.h): copied off the thread that received them,
  * handed to the loop thread, run again there when what they wait for is known, and
- * answered from there, a turn of the loop's replies together. Joins serve (chains) with net (threads and sockets).
+ * answered from there, a turn of the loop's replies together. Joins serve (chains) with net
+ * (threads and sockets).
  *
  * However long upstreams are silent, so many questions wait and no more: PENDING_MAX, and
  * each once as long as what it waits for takes.

@@ -41,9 +41,10 @@ enum exchange_end {
 
 struct exchange;
 
-/* Ask the server of the ports, which outlive the exchange. question: a message with its header; its ID is replaced, and it is copied. done is
- * called once, from the loop, and the exchange is over then; never after
- * exchange_cancel(). 0 or a negative errno (-EMFILE, -ENETUNREACH, -ENOMEM). */
+/* Ask the server of the ports; they may be closed while the exchange is under way. question: a
+ * message with its header; its ID is replaced, and it is copied. done is called once, from the
+ * loop, and the exchange is over then; never after exchange_cancel(). 0 or a negative errno
+ * (-EMFILE, -ENETUNREACH, -ENOMEM). */
 int exchange_start(struct exchange_io *io, struct ports *ports, const uint8_t *question, size_t len,
 	void (*done)(void *user, enum exchange_end end, int rc, const uint8_t *reply, size_t len),
 	void *user, struct exchange **out);

@@ -24,10 +24,10 @@ struct net_ticket {
 	/* On the loop thread, once: sends and frees the ticket. Length 0: there is no reply.
 	 * Goes nowhere if the client has gone. */
 	void (*send)(struct net_ticket *ticket, const uint8_t *reply, size_t len);
-	/* The same for up to NET_REPLIES_MAX of them with one system call, where their groups
+	/* The same for 1 to NET_REPLIES_MAX of them with one system call, where their groups
 	 * are the same. NULL: there is no cheaper way than one by one. */
 	void (*send_all)(const struct net_reply *replies, unsigned count);
-	const void *group;
+	const void *group; /* what they have in common; only compared */
 };
 
 #define NET_REPLIES_MAX 32

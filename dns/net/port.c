@@ -129,12 +129,15 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct port *port = poll->data;
 
-	(void)status; /* what is wrong with the socket, recv() says */
-	(void)events;
+	(void)events; /* what is wrong with the socket, recv() says */
 	if (port->readable)
 		port->readable(port);
 	else
 		idle_drop(port);
+	/* libuv stops where epoll reports an error; if a send() has taken that since, what comes
+	 * is to be heard all the same. */
+	if (status < 0 && !uv_is_closing((uv_handle_t *)poll))
+		uv_poll_start(poll, UV_READABLE, on_readable);
 }
 
 static int socket_connect(const struct ports *ports)
@@ -186,6 +189,24 @@ static int port_open(struct ports *ports, struct port **out)
 	return 0;
 }
 
+/* Of descriptors, or of ports that are free. */
+static bool is_shortage(int rc)
+{
+	return rc == -EMFILE || rc == -ENFILE || rc == -EAGAIN || rc == -EADDRINUSE;
+}
+
+/* Where there is no room for one more, idle ones make it. */
+static int port_open_or_replace(struct ports *ports, struct port **out)
+{
+	int rc = port_open(ports, out);
+
+	while (is_shortage(rc) && ports->idle_count) {
+		port_end(idle_remove(ports, ports->idle_count - 1));
+		rc = port_open(ports, out);
+	}
+	return rc;
+}
+
 int port_take(struct ports *ports, uint32_t random, void (*readable)(struct port *port), void *user,
 	struct port **out)
 {
@@ -201,7 +222,7 @@ int port_take(struct ports *ports, uint32_t random, void (*readable)(struct port
 		}
 	}
 	if (!port)
-		rc = port_open(ports, &port);
+		rc = port_open_or_replace(ports, &port);
 	if (rc < 0)
 		return rc;
 	port->readable = readable;

@@ -7,11 +7,17 @@
  *
  * One question has a socket to itself while it is out. A socket costs more system calls than
  * the question, so that one whose question was answered is used again, within bounds that
- * keep a forger guessing (RFC 5452 section 9.2): PORT_QUESTIONS_MAX questions, PORT_AGE_MS,
- * and only while there are PORT_IDLE_LEAST idle ones to choose from, at random. So a server
- * that is asked seldom is asked from a new port each time.
+ * keep a forger guessing (RFC 5452 section 9.2): for PORT_QUESTIONS_MAX questions, when it is
+ * younger than PORT_AGE_MS, and only while there are more than PORT_IDLE_LEAST idle ones to
+ * choose from, at random. So a server that is asked seldom is asked from a new port each time.
+ * A datagram that comes while nobody has asked closes the socket: who finds a port by trying
+ * has closed it.
  *
  *	ports_new -> { port_take -> port_give or port_close }* -> ports_close
+ *
+ * Idle ones take descriptors, at most PORT_IDLE_MAX for a server, and are closed within one and
+ * a half times PORT_AGE_MS of their opening. Where a new socket cannot be had for want of
+ * descriptors or free ports, idle ones of that server are closed until it can.
  *
  * Loop thread.
  */

@@ -13,7 +13,8 @@
  * udp_open() makes all sockets (so that a failure to bind is known before any
  * thread runs); udp_run() starts the threads; udp_stop() wakes and joins them:
  * what lies in the socket queues is answered first. Replies that come later
- * (net_ticket) go out by the same socket, from the loop thread.
+ * (net_ticket) go out by the first socket, from the loop thread: all have one address, and
+ * so one sendmmsg does for what several threads received.
  */
 
 #include "handler.h"

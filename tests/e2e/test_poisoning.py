@@ -28,9 +28,17 @@ CLUSTER = {"kubernetes.default.svc.cluster.local": "10.96.0.1", "web.shop.svc.cl
 CLUSTER_NAMES = [*CLUSTER, "svc.cluster.local", "cluster.local", "no.shop.svc.cluster.local"]
 WRONG_REPLIES = "binnacle_forward_wrong_replies_total"
 RANDOM_COUNT = 1000
-PORTS_LEAST = 900          # 1,000 draws from the kernel's 28,232 ports leave some 982
+IDENTS_LEAST = 900         # 1,000 draws from 65,536 leave some 992
 CHI_SQUARE_MOST = 60       # 16 degrees of freedom: one run in some two million is above
 SAME_STEP_MOST = 5         # 1,000 draws: a step of IDs three times is already rare
+# dns/net/port.h: a port is used so often, for half a second, and one of 64 or more at random.
+PORT_QUESTIONS_MOST = 16
+PORTS_LEAST = 120          # 65 each half second; that the second is a whole one is not certain
+SAME_PORT_MOST = 45        # in a row: 1,000 / 65 is 15 +- 4
+SAME_PORT_STEP_MOST = 10   # some 4,000 steps between 65 ports; a counter would have one 900 times
+SAME_GAP_MOST = 0.1        # of the gaps between a port's uses: 1 / 65, or all of them if it went by turns
+SELDOM_COUNT, SELDOM_RATE = 100, 50
+SELDOM_AGAIN_MOST = 3      # 100 draws from the kernel's 28,232 ports meet 0.1 times
 
 
 class Poisoned(NameServer):
@@ -177,14 +185,19 @@ def from_another_address(ups):
 
 # -- what a spoofer would have to guess ----------------------------------------------------
 
-def idents_and_ports(ups, tag):
+def idents_and_ports(ups, tag, count=RANDOM_COUNT, rate=1000):
+    """Of each question as it is sent for the first time: what is sent again has the same ones."""
     with Poisoned(ups) as server:
         ups[0].forget()
-        wires = [paced.question("%s-%d.a.test" % (tag, i)) for i in range(RANDOM_COUNT)]
-        summary = paced.Summary(paced.ask(server.port, wires, 1000))
+        wires = [paced.question("%s-%d.a.test" % (tag, i)) for i in range(count)]
+        summary = paced.Summary(paced.ask(server.port, wires, rate))
         check_equal(summary.wrong(), 0, "questions not answered (%s)" % summary)
-        seen = [s for s in ups[0].log() if s.name.endswith("a.test") and not s.tcp]
-    return [s.ident for s in seen], [s.port for s in seen]
+        seen = {}
+        for s in ups[0].log():
+            if s.name.endswith("a.test") and not s.tcp:
+                seen.setdefault(s.name, s)
+    check_equal(len(seen), count, "the questions that were seen")
+    return [s.ident for s in seen.values()], [s.port for s in seen.values()]
 
 
 def chi_square_of_bits(numbers, bits):
@@ -201,19 +214,48 @@ def steps(numbers):
     return [(b - a) & 0xffff for a, b in zip(numbers, numbers[1:])]
 
 
+def gaps(values):
+    """After how many others each value comes again."""
+    last, found = {}, []
+    for at, value in enumerate(values):
+        if value in last:
+            found.append(at - last[value])
+        last[value] = at
+    return found
+
+
+def unpredictable_ports(ports):
+    """Of 1,000 questions in a second."""
+    check(len(set(ports)) >= PORTS_LEAST, "%d questions came from %d ports" % (len(ports), len(set(ports))))
+    check(most_common(ports) <= PORT_QUESTIONS_MOST, "one port was used %d times" % most_common(ports))
+    same = steps(ports).count(0)
+    check(same <= SAME_PORT_MOST, "%d questions came from the port of the one before" % same)
+    step = most_common([step for step in steps(ports) if step])
+    check(step <= SAME_PORT_STEP_MOST, "one step between ports comes %d times" % step)
+    between = gaps(ports)
+    check(not between or most_common(between) <= SAME_GAP_MOST * len(between),
+          "%d times of %d a port comes again after the same number of others" % (most_common(between), len(between)))
+
+
 def unpredictable(ups):
     idents, ports = idents_and_ports(ups, "one")
-    check(len(idents) >= RANDOM_COUNT, "only %d questions were seen" % len(idents))
-    check(len(set(ports)) > PORTS_LEAST, "%d questions came from %d ports" % (len(ports), len(set(ports))))
-    check(len(set(idents)) > PORTS_LEAST, "%d questions had %d IDs" % (len(idents), len(set(idents))))
+    check(len(set(idents)) > IDENTS_LEAST, "%d questions had %d IDs" % (len(idents), len(set(idents))))
     chi = chi_square_of_bits(idents, 16)
     check(chi < CHI_SQUARE_MOST, "chi-square of the bits of IDs is %.1f" % chi)
-    for what, numbers in (("IDs", idents), ("ports", ports)):
-        check(most_common(steps(numbers)) <= SAME_STEP_MOST, "one step between %s comes %d times" %
-              (what, most_common(steps(numbers))))
+    check(most_common(steps(idents)) <= SAME_STEP_MOST, "one step between IDs comes %d times" %
+          most_common(steps(idents)))
+    unpredictable_ports(ports)
     again, again_ports = idents_and_ports(ups, "two")
     check(not set(zip(idents[:50], ports[:50])) & set(zip(again, again_ports)), "the same ones after a restart")
     check(idents[:3] != again[:3], "the same IDs after a restart")
+
+
+def another_port_for_each_where_few_are_asked(ups):
+    ports = idents_and_ports(ups, "seldom", SELDOM_COUNT, SELDOM_RATE)[1]
+    check(len(set(ports)) >= SELDOM_COUNT - SELDOM_AGAIN_MOST, "%d questions came from %d ports" %
+          (len(ports), len(set(ports))))
+    check(most_common(steps(ports)) <= SAME_STEP_MOST, "one step between ports comes %d times" %
+          most_common(steps(ports)))
 
 
 def main():
@@ -225,7 +267,8 @@ def main():
     binary = os.path.abspath(args.binary)
     cases = Cases(args.words)
     for case in (additions_are_not_kept, alias_to_a_cluster_name, denial_is_of_that_name_only, soa_of_another_zone,
-                 one_wrong_id, twenty_wrong_ids, wrong_questions, from_another_address, unpredictable):
+                 one_wrong_id, twenty_wrong_ids, wrong_questions, from_another_address, unpredictable,
+                 another_port_for_each_where_few_are_asked):
         name = case.__name__.replace("_", " ")
         with Upstreams(1) as ups:
             cases.run(name, case, ups)

@@ -5,6 +5,8 @@
 
 #include "net_test.h"
 
+#include <dirent.h>
+
 /* example.org. A, its ID 0 until it is asked. */
 static const uint8_t question[] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, 'e', 'x', 'a', 'm', 'p',
 	'l', 'e', 3, 'o', 'r', 'g', 0, 0, 1, 0, 1};
@@ -13,6 +15,7 @@ static const uint8_t question[] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, 'e', '
 struct world {
 	uv_loop_t loop;
 	struct exchange_io io;
+	struct ports *ports;
 	union address server;
 	int fd; /* the server's */
 	unsigned done;
@@ -34,6 +37,7 @@ static int setup(void **state)
 	world->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(world->fd, &world->server.sa, sizeof world->server.v4), 0);
 	assert_int_equal(socket_local(world->fd, &world->server), 0);
+	assert_int_equal(ports_new(&world->loop, &world->server.sa, NULL, &world->ports), 0);
 	*state = world;
 	return 0;
 }
@@ -42,6 +46,7 @@ static int teardown(void **state)
 {
 	struct world *world = *state;
 
+	ports_close(world->ports);
 	uv_run(&world->loop, UV_RUN_NOWAIT);
 	assert_int_equal(uv_loop_close(&world->loop), 0);
 	if (world->fd >= 0)
@@ -73,8 +78,17 @@ static void on_done(void *user, enum exchange_end end, int rc, const uint8_t *re
 
 static void ask(struct world *world)
 {
-	assert_int_equal(exchange_start(&world->io, &world->server.sa, NULL, question,
-				 sizeof question, on_done, world, &world->exchange),
+	assert_int_equal(exchange_start(&world->io, world->ports, question, sizeof question,
+				 on_done, world, &world->exchange),
+		0);
+}
+
+/* What is asked from now on. */
+static void ask_from(struct world *world, const union address *server, const union address *source)
+{
+	ports_close(world->ports);
+	assert_int_equal(
+		ports_new(&world->loop, &server->sa, source ? &source->sa : NULL, &world->ports),
 		0);
 }
 
@@ -309,14 +323,21 @@ static void what_cannot_be_asked(void **state)
 	struct world *world = *state;
 	union address away = address_v4("255.255.255.255", 53), source = address_v4("192.0.2.1", 0);
 	struct exchange *exchange = NULL;
+	static uint8_t huge[70000];
 
 	/* broadcast is not allowed to a socket that has not asked for it */
-	assert_int_equal(exchange_start(&world->io, &away.sa, NULL, question, sizeof question,
+	ask_from(world, &away, NULL);
+	assert_int_equal(exchange_start(&world->io, world->ports, question, sizeof question,
 				 on_done, world, &exchange),
 		-EACCES);
-	assert_int_equal(exchange_start(&world->io, &world->server.sa, &source.sa, question,
-				 sizeof question, on_done, world, &exchange),
+	ask_from(world, &world->server, &source);
+	assert_int_equal(exchange_start(&world->io, world->ports, question, sizeof question,
+				 on_done, world, &exchange),
 		-EADDRNOTAVAIL);
+	ask_from(world, &world->server, NULL);
+	assert_int_equal(exchange_start(&world->io, world->ports, huge, sizeof huge, on_done, world,
+				 &exchange),
+		-EMSGSIZE);
 	assert_null(exchange);
 	assert_int_equal(world->done, 0);
 }
@@ -328,9 +349,8 @@ static void a_source_address(void **state)
 	uint8_t data[64];
 	size_t len;
 
-	assert_int_equal(exchange_start(&world->io, &world->server.sa, &source.sa, question,
-				 sizeof question, on_done, world, &world->exchange),
-		0);
+	ask_from(world, &world->server, &source);
+	ask(world);
 	len = hear(world, data, sizeof data, &from);
 	assert_int_equal(from.v4.sin_addr.s_addr, source.v4.sin_addr.s_addr);
 	data[2] |= 0x80;
@@ -445,6 +465,207 @@ static void a_hundred_at_once(void **state)
 	assert_int_equal(world->io.wrong, 0);
 }
 
+/* ---- ports that are used again ---- */
+
+#define ENOUGH (PORT_IDLE_LEAST + 1) /* so many idle ones, and one of them is taken */
+
+static unsigned descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* ENOUGH under way at once; before says what is to happen before the replies. */
+static void ask_enough(struct world *world, union address *from,
+	void (*before)(struct world *world, struct exchange *exchange, const union address *from))
+{
+	static uint8_t data[ENOUGH][64];
+	struct exchange *exchanges[ENOUGH];
+	union address again;
+	const unsigned done = world->done;
+
+	for (unsigned i = 0; i < ENOUGH; i++) {
+		ask(world);
+		exchanges[i] = world->exchange;
+		hear(world, data[i], sizeof data[i], &from[i]);
+	}
+	for (unsigned i = 0; i < ENOUGH && before; i++)
+		before(world, exchanges[i], &from[i]);
+	while (poll(&(struct pollfd){.fd = world->fd, .events = POLLIN}, 1, 0) == 1)
+		hear(world, (uint8_t[64]){0}, 64, &again);
+	for (unsigned i = 0; i < ENOUGH; i++) {
+		data[i][2] |= 0x80;
+		say(world, &from[i], data[i], sizeof question);
+	}
+	run_until(world, done + ENOUGH);
+	assert_int_equal(world->end, EXCHANGE_REPLY);
+}
+
+static bool is_one_of(const union address *from, const union address *many)
+{
+	for (unsigned i = 0; i < ENOUGH; i++) {
+		if (many[i].v4.sin_port == from->v4.sin_port)
+			return true;
+	}
+	return false;
+}
+
+static void answered_it_leaves_its_port_to_others(void **state)
+{
+	struct world *world = *state;
+	const unsigned open = descriptors();
+	union address first[ENOUGH], from;
+	struct exchange *exchange;
+	uint8_t data[64];
+	uint16_t id;
+
+	ask_enough(world, first, NULL);
+	assert_int_equal(descriptors(), open + ENOUGH);
+	ask(world);
+	exchange = world->exchange;
+	hear(world, data, sizeof data, &from);
+	assert_true(is_one_of(&from, first));
+	id = (uint16_t)(data[0] << 8 | data[1]);
+	/* Too few are idle for one more. */
+	ask(world);
+	hear(world, data, sizeof data, &from);
+	assert_false(is_one_of(&from, first));
+	assert_int_not_equal(id, data[0] << 8 | data[1]);
+	assert_int_equal(descriptors(), open + ENOUGH + 1);
+	exchange_cancel(exchange);
+	exchange_cancel(world->exchange);
+	assert_int_equal(descriptors(), open + ENOUGH - 1);
+}
+
+/* The port just given back may be the next one's, in the same breath. */
+static void another_question_from_the_same_port(void **state)
+{
+	struct world *world = *state;
+	union address first[ENOUGH], from;
+	uint8_t data[64];
+	size_t len;
+
+	ask_enough(world, first, NULL);
+	for (unsigned i = 0; i < 300; i++) {
+		if (i == 0)
+			ask(world);
+		len = hear(world, data, sizeof data, &from);
+		data[2] |= 0x80;
+		world->again = true;
+		say(world, &from, data, len);
+		run_until(world, ENOUGH + i + 1);
+		assert_int_equal(world->end, EXCHANGE_REPLY);
+	}
+	exchange_cancel(world->exchange);
+	assert_int_equal(world->io.wrong, 0);
+}
+
+static void resend(struct world *world, struct exchange *exchange, const union address *from)
+{
+	(void)world;
+	(void)from;
+	exchange_resend(exchange);
+}
+
+/* The second reply may come yet. */
+static void sent_twice_it_leaves_no_port(void **state)
+{
+	struct world *world = *state;
+	const unsigned open = descriptors();
+	union address first[ENOUGH];
+
+	ask_enough(world, first, resend);
+	assert_int_equal(descriptors(), open);
+}
+
+static void forge(struct world *world, struct exchange *exchange, const union address *from)
+{
+	(void)exchange;
+	say(world, from, question, sizeof question);
+}
+
+/* Somebody has found the port. */
+static void replied_to_wrongly_it_leaves_no_port(void **state)
+{
+	struct world *world = *state;
+	const unsigned open = descriptors();
+	union address first[ENOUGH];
+
+	ask_enough(world, first, forge);
+	assert_int_equal(world->io.wrong, ENOUGH);
+	assert_int_equal(descriptors(), open);
+}
+
+static void cancelled_it_leaves_no_port(void **state)
+{
+	struct world *world = *state;
+	const unsigned open = descriptors();
+
+	ask(world);
+	exchange_cancel(world->exchange);
+	assert_int_equal(descriptors(), open);
+}
+
+/* The descriptor of this process that is bound there. */
+static int descriptor_of(const union address *address)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		union address local;
+
+		if (socket_local(fd, &local) == 0 && local.sa.sa_family == AF_INET &&
+			local.v4.sin_port == address->v4.sin_port)
+			return fd;
+	}
+	return -1;
+}
+
+/* The server was away for a moment, and all idle ports know it from an ICMP message. */
+static void an_idle_port_with_an_error_is_not_used(void **state)
+{
+	struct world *world = *state;
+	union address first[ENOUGH], from;
+	uint8_t data[64];
+	size_t len;
+
+	ask_enough(world, first, NULL);
+	close(world->fd);
+	for (unsigned i = 0; i < ENOUGH; i++)
+		assert_int_equal(send(descriptor_of(&first[i]), "x", 1, 0), 1);
+	world->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(world->fd, &world->server.sa, sizeof world->server.v4), 0);
+	ask(world);
+	len = hear(world, data, sizeof data, &from);
+	assert_int_equal(len, sizeof question);
+	assert_false(is_one_of(&from, first));
+	data[2] |= 0x80;
+	say(world, &from, data, len);
+	run_until(world, ENOUGH + 1);
+	assert_int_equal(world->end, EXCHANGE_REPLY);
+}
+
+/* What was asked before is answered all the same. */
+static void the_ports_are_closed_meanwhile(void **state)
+{
+	struct world *world = *state;
+	uint8_t data[64];
+	union address from;
+	const unsigned open = descriptors();
+	const size_t len = ask_and_hear(world, data, sizeof data, &from);
+
+	ask_from(world, &world->server, NULL);
+	uv_run(&world->loop, UV_RUN_NOWAIT);
+	say(world, &from, data, len);
+	run_until(world, 1);
+	assert_int_equal(world->end, EXCHANGE_REPLY);
+	assert_int_equal(descriptors(), open);
+}
+
 static void over_ipv6(void **state)
 {
 	struct world *world = *state;
@@ -459,6 +680,7 @@ static void over_ipv6(void **state)
 	world->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(world->fd, &world->server.sa, sizeof world->server.v6), 0);
 	assert_int_equal(socket_local(world->fd, &world->server), 0);
+	ask_from(world, &world->server, NULL);
 	len = ask_and_hear(world, data, sizeof data, &from);
 	say(world, &from, data, len);
 	run_until(world, 1);
@@ -485,6 +707,13 @@ int main(void)
 		CASE(cancelled_it_says_nothing),
 		CASE(ids_and_ports_are_not_foreseen),
 		CASE(a_hundred_at_once),
+		CASE(answered_it_leaves_its_port_to_others),
+		CASE(another_question_from_the_same_port),
+		CASE(sent_twice_it_leaves_no_port),
+		CASE(replied_to_wrongly_it_leaves_no_port),
+		CASE(cancelled_it_leaves_no_port),
+		CASE(an_idle_port_with_an_error_is_not_used),
+		CASE(the_ports_are_closed_meanwhile),
 		CASE(over_ipv6),
 	};
 

@@ -392,6 +392,73 @@ static void replies_that_nobody_gets(void **state)
 	server_end(udp, &recorder);
 }
 
+/* Of several threads and clients, and out of order; one has no reply, and one is more than a
+ * datagram takes. */
+static void replies_that_go_out_together(void **state)
+{
+	static const char *const hosts[] = {"127.0.0.1", "127.0.0.5"};
+	struct recorder recorder;
+	struct udp *udp = server_open(&recorder, address_v4("0.0.0.0", 0), 0, 4);
+	struct net_reply replies[NET_REPLIES_MAX];
+	static uint8_t data[NET_REPLIES_MAX][30], large[65535];
+	struct udp_stats stats;
+	int fds[NET_REPLIES_MAX];
+
+	(void)state;
+	assert_int_equal(udp_run(udp), 0);
+	for (unsigned i = 0; i < NET_REPLIES_MAX; i++) {
+		fds[i] = client_open(AF_INET);
+		ask(fds[i], address_v4(hosts[i % 2], udp_port(udp)), i, "T");
+		tickets_wait(&recorder, i + 1);
+		memset(data[i], (int)i, sizeof data[i]);
+	}
+	for (unsigned i = 0; i < NET_REPLIES_MAX; i++) {
+		const unsigned of = (i * 7 + 3) % NET_REPLIES_MAX;
+
+		replies[i] = (struct net_reply){recorder.tickets[of], data[of], sizeof data[of]};
+		assert_ptr_equal(replies[i].ticket->group, replies[0].ticket->group);
+		if (of == 5)
+			replies[i].len = 0;
+		else if (of == 6)
+			replies[i] = (struct net_reply){recorder.tickets[of], large, sizeof large};
+	}
+	udp_stats(udp, &stats);
+	assert_int_equal(stats.owed, NET_REPLIES_MAX);
+	udp_stop(udp);
+	replies[0].ticket->send_all(replies, NET_REPLIES_MAX);
+	for (unsigned i = 0; i < NET_REPLIES_MAX; i++) {
+		if (i != 5 && i != 6)
+			check_later(fds[i], hosts[i % 2], udp, i);
+		close(fds[i]);
+	}
+	udp_stats(udp, &stats);
+	assert_int_equal(stats.owed, 0);
+	assert_int_equal(stats.sent, NET_REPLIES_MAX - 2);
+	server_end(udp, &recorder);
+}
+
+/* Replies of two servers do not go together. */
+static void groups_are_those_of_a_server(void **state)
+{
+	struct recorder recorders[2];
+	struct udp *udps[2];
+	int fd = client_open(AF_INET);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		udps[i] = server_open(&recorders[i], address_v4("127.0.0.1", 0), 0, 1);
+		assert_int_equal(udp_run(udps[i]), 0);
+		ask(fd, address_v4("127.0.0.1", udp_port(udps[i])), i, "T");
+		tickets_wait(&recorders[i], 1);
+	}
+	assert_ptr_not_equal(recorders[0].tickets[0]->group, recorders[1].tickets[0]->group);
+	for (unsigned i = 0; i < 2; i++) {
+		recorder_redeem(&recorders[i], 0, 0);
+		server_end(udps[i], &recorders[i]);
+	}
+	close(fd);
+}
+
 static void all_threads_count_together(void **state)
 {
 	struct recorder recorder;
@@ -685,6 +752,8 @@ int main(void)
 		cmocka_unit_test(replies_that_come_later),
 		cmocka_unit_test(replies_that_come_after_the_end),
 		cmocka_unit_test(replies_that_nobody_gets),
+		cmocka_unit_test(replies_that_go_out_together),
+		cmocka_unit_test(groups_are_those_of_a_server),
 		cmocka_unit_test(all_threads_count_together),
 		cmocka_unit_test(a_thread_that_cannot_start_is_an_error),
 		cmocka_unit_test(a_port_in_use_is_an_error),

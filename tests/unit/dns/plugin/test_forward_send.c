@@ -131,6 +131,54 @@ static void test_force_tcp(void **state)
 	world_close(world);
 }
 
+#define AT_ONCE 70 /* more than have to be idle before one is used again */
+#define ROUNDS  5
+
+/* Of each question of a round, which is answered when the last one has been heard. */
+static void ports_of_a_round(struct world *world, unsigned round, uint16_t ports[AT_ONCE])
+{
+	static struct up_asked asked[AT_ONCE];
+
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		char name[24];
+
+		snprintf(name, sizeof name, "web%u-%u.test", round, i);
+		world_ask(world, name, TYPE_A);
+	}
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		up_hear(world, 0, &asked[i]);
+		ports[i] = ntohs(asked[i].from.sin_port);
+	}
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		up_say(world, &asked[i], SAY_ADDRESS, 7);
+		assert_string_equal(world_hear(world), "NOERROR 192.0.2.7 ttl 30");
+	}
+}
+
+/* Each has a socket to itself while it is out, and leaves it to later ones. */
+static void test_ports_are_used_again(void **state)
+{
+	struct world *world = world_open(1, "forward . UP0\n");
+	static unsigned times[65536];
+	uint16_t ports[AT_ONCE];
+	uint64_t start_ms = clock_ms();
+	unsigned again = 0;
+
+	(void)state;
+	memset(times, 0, sizeof times);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		ports_of_a_round(world, round, ports);
+		for (unsigned i = 0; i < AT_ONCE; i++) {
+			again += times[ports[i]]++ > 0;
+			for (unsigned k = 0; k < i; k++)
+				assert_int_not_equal(ports[i], ports[k]);
+		}
+	}
+	if (clock_ms() - start_ms < 300)
+		assert_true(again > AT_ONCE);
+	world_close(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_refused_ports_move_on),
 		cmocka_unit_test(test_round_robin),
 		cmocka_unit_test(test_force_tcp),
+		cmocka_unit_test(test_ports_are_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
