@@ -2,6 +2,7 @@
 #include "dns/listen.h"
 #include "dns/wire/reply.h"
 #include "dns/wire/type.h"
+#include "free_port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,20 +20,6 @@ struct world {
 	struct config *config;
 	uint16_t port;
 };
-
-/* A port that is free for UDP and TCP at the moment. */
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof address;
-	int tcp = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(tcp, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(tcp, (struct sockaddr *)&address, &len), 0);
-	close(tcp);
-	return ntohs(address.sin_port);
-}
 
 static int setup(void **state)
 {

@@ -3,6 +3,7 @@
 #include "dns/reload.h"
 
 #include "dns/observe/log.h"
+#include "free_port.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -31,19 +32,6 @@ struct world {
 static void on_clock(uv_timer_t *clock)
 {
 	(void)clock;
-}
-
-static uint16_t free_port(void)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	close(fd);
-	return ntohs(address.sin_port);
 }
 
 static void corefile_write(struct world *world, const char *lines)

@@ -2,6 +2,8 @@
 /* The whole server in a child process: started with a Corefile, told to stop. */
 #include "dns/server.h"
 
+#include "free_port.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,8 +28,6 @@ struct world {
 	size_t len;
 };
 
-static unsigned test_number;
-
 static void file_write(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
@@ -37,35 +37,13 @@ static void file_write(const char *path, const char *text)
 	fclose(file);
 }
 
-/* A port that nobody has for either transport, below those that the kernel gives
- * out by itself, so that no test beside this one gets it meanwhile. */
-static uint16_t free_port(unsigned *seed)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	for (;;) {
-		int udp = socket(AF_INET, SOCK_DGRAM, 0), tcp = socket(AF_INET, SOCK_STREAM, 0);
-		bool taken;
-
-		address.sin_port = htons((uint16_t)(20000 + rand_r(seed) % 10000));
-		taken = bind(udp, (struct sockaddr *)&address, sizeof address) < 0 ||
-			bind(tcp, (struct sockaddr *)&address, sizeof address) < 0;
-		close(udp);
-		close(tcp);
-		if (!taken)
-			return ntohs(address.sin_port);
-	}
-}
-
 static int setup(void **state)
 {
 	struct world *world = calloc(1, sizeof *world);
-	unsigned seed = (unsigned)getpid() + test_number++;
 
-	world->port = free_port(&seed);
+	world->port = free_port();
 	do
-		world->http_port = free_port(&seed);
+		world->http_port = free_port();
 	while (world->http_port == world->port);
 	strcpy(world->dir, "/tmp/test_server.XXXXXX");
 	if (!mkdtemp(world->dir))

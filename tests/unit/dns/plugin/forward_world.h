@@ -22,6 +22,7 @@
 #include "dns/wire/bytes.h"
 #include "dns/wire/message.h"
 #include "dns/wire/type.h"
+#include "tests/unit/dns/free_port.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -376,15 +377,6 @@ static inline void ups_quiet(struct world *world, unsigned ms)
 
 /* ---- the server ---- */
 
-static inline uint16_t port_free(void)
-{
-	struct up up;
-
-	up_open(&up);
-	up_shut(&up);
-	return up.port;
-}
-
 static inline void body_expand(const struct world *world, const char *body, char *out, size_t cap)
 {
 	size_t at = strlen(out);
@@ -409,7 +401,7 @@ static inline void world_open_at(struct world *world, const char *body)
 	char text[4096], err[COREFILE_ERROR_MAX] = "";
 	int bytes = 1 << 20;
 
-	world->port = port_free();
+	world->port = free_port();
 	snprintf(text, sizeof text, ".:%u {\nbind 127.0.0.1\n", (unsigned)world->port);
 	body_expand(world, body, text, sizeof text - 3);
 	strcat(text, "}\n");
