@@ -51,10 +51,11 @@ COREFILE = """.:%(port)d {
     kubernetes cluster.local in-addr.arpa ip6.arpa {
         manifests %(dir)s/manifests
         fallthrough in-addr.arpa ip6.arpa
+        pods verified
         ttl 30
     }
     forward . 127.0.0.1:%(upstream)d
-    cache 30
+    cache
 }
 """
 SLICE = """apiVersion: discovery.k8s.io/v1
@@ -133,9 +134,9 @@ class Run:
             self.sockets["tcp"].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self.sockets["tcp"]
 
-    def wait(self):
-        """Until all of it is answered."""
-        wire = works.wire(gen.name_of(SERVICES) + ".", "A")
+    def wait(self, name=gen.name_of(SERVICES) + "."):
+        """Until there is an address for the name, and one for a name of the upstream."""
+        wire = works.wire(name, "A")
         for _ in range(START_S * 5):
             if self.process.poll() is not None:
                 with open(os.path.join(self.dir, "log")) as f:
@@ -144,7 +145,7 @@ class Run:
                 self.udp().settimeout(0.2)
                 self.udp().send(wire)
                 reply = self.udp().recv(4096)
-                if rcode_of(reply) == 0 and reply[6:8] == b"\0\1":
+                if rcode_of(reply) == 0 and reply[6:8] != b"\0\0":
                     break
             except OSError:
                 pass

@@ -58,18 +58,17 @@ def machine():
 def of_one_cluster(options, names, results):
     """The works that share an API server."""
     with queries.Setting(options, find_echo(options)) as setting:
-        for name in names:
-            if name in CLUSTER:
-                measure, show = CLUSTER[name]
-                results[name] = measure(setting, options)
-                show(results[name])
-                continue
-            field = queries.Field(setting, options.names)
-            try:
+        field = queries.Field(setting, options.names)
+        try:
+            for name in (each for each in names if each not in CLUSTER):
                 results[name] = queries.measure(setting, field, works.BY_NAME[name], options)
-            finally:
-                field.close()
-            queries.show(works.BY_NAME[name], results[name])
+                queries.show(works.BY_NAME[name], results[name])
+        finally:
+            field.close()
+        for name in (each for each in names if each in CLUSTER):
+            measure, show = CLUSTER[name]
+            results[name] = measure(setting, options)
+            show(results[name])
 
 
 def arguments():
@@ -101,6 +100,7 @@ def main():
         return 0
     wanted = options.names_of_works or NAMES
     results, about = {}, machine()
+    sys.stdout.reconfigure(line_buffering=True)
     together = [name for name in wanted if name not in ALONE]
     if together:
         of_one_cluster(options, together, results)

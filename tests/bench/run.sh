@@ -18,7 +18,7 @@ missing=$(for package in $(cat "$tree/deploy/packages.txt") $packages; do
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
 done)
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ]; then
-	echo "installing:" $missing
+	echo "installing: ${missing//$'\n'/ }"
 	# Name servers come as services: none may be started on this machine.
 	policy=/usr/sbin/policy-rc.d made=""
 	if [ ! -e $policy ]; then
@@ -29,7 +29,7 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ]; then
 		echo "run.sh: not all could be installed; a server that is not there is left out"
 	[ -z "$made" ] || rm -f $policy
 elif [ -n "$missing" ]; then
-	echo "run.sh: not root, cannot install:" $missing
+	echo "run.sh: not root, cannot install: ${missing//$'\n'/ }"
 fi
 [ -f "$build/build.ninja" ] || meson setup "$build" "$tree" --buildtype=release >/dev/null
 ninja -C "$build" binnacle tests/bench/bench_echo >/dev/null
