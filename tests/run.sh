@@ -38,7 +38,7 @@ describe() {
 	demo        deploy/try.sh --once
 	real        the program, under ASan, against a real kube-apiserver and etcd
 	swap        the container image, run as deployed; the objects of deploy/ and CoreDNS's at a real API server
-	ceilings    instructions and system calls per query, release build
+	ceilings    instructions and system calls of a query and of a changed slice have ceilings; release build
 	differential  random clusters, new ones for each commit, the same questions to CoreDNS beside it; five minutes
 	END
 }
