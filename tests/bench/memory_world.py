@@ -7,6 +7,7 @@ of which the allocator keeps some."""
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -166,7 +167,7 @@ class Program:
                                 "dir": folder, "pods": "verified" if pods else "insecure",
                                 "upstream": upstream.port, "capacity": capacity})
         self.log = os.path.join(folder, "log")
-        self.process = spawn(["taskset", "-c", cores, binary, "-conf", path], self.log, cwd=folder)
+        self.process = spawn(["taskset", "-c", ",".join(map(str, cores)), binary, "-conf", path], self.log, cwd=folder)
 
     def cached(self):
         """Answers and denials in the cache, by the metrics."""
@@ -175,17 +176,19 @@ class Program:
                        if line.startswith("coredns_cache_entries{"))
 
     def burst(self):
-        """So many questions at once that each answering thread has a full batch."""
+        """It is stopped while questions come, so that each answering thread finds a full batch."""
         clients = [self.client() for _ in range(40)]
         wire = question("cluster.local.", "SOA")
-        for _ in range(30):
+        for _ in range(5):
+            self.process.send_signal(signal.SIGSTOP)
             for client in clients:
-                for _ in range(20):
+                for _ in range(8):
                     client.socket.send(wire)
+            self.process.send_signal(signal.SIGCONT)
             for client in clients:
                 client.socket.settimeout(0.2)
                 with contextlib.suppress(socket.timeout):  # some were too many
-                    for _ in range(20):
+                    for _ in range(8):
                         client.socket.recv(65535)
         for client in clients:
             client.close()
@@ -261,8 +264,9 @@ class Program:
 
 
 @contextlib.contextmanager
-def running(binary, cluster, capacity=9984, cores="0"):
-    """The program, ready, with the objects of the cluster."""
+def running(binary, cluster, capacity=9984, cores=()):
+    """The program, ready, with the objects of the cluster; on one core, or on those given."""
+    cores = cores or sorted(os.sched_getaffinity(0))[:1]
     folder = certificates.make(scratch_folder("binnacle-memory-"))
     api = FakeServer((os.path.join(folder, "server.crt"), os.path.join(folder, "server.key")),
                      os.path.join(folder, "ca.crt"))
