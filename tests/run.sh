@@ -13,7 +13,7 @@ set -uo pipefail
 tree=$(cd "$(dirname "$0")/.." && pwd)
 builds=${BINNACLE_BUILDS:-$tree/build-tests}
 logs=$builds/logs
-tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer reload dot trouble specification demo real swap ceilings differential"
+tiers="lint unit unit-asan unit-tsan unit-clang scenario fuzz fake program resolvers transfer reload dot trouble specification demo real swap ceilings memory differential"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 passed=0 failed=0 skipped=0
 go_job=
@@ -39,6 +39,7 @@ describe() {
 	real        the program, under ASan, against a real kube-apiserver and etcd
 	swap        the container image, run as deployed; the objects of deploy/ and CoreDNS's at a real API server
 	ceilings    instructions and system calls of a query and of a changed slice have ceilings; release build
+	memory      what deploy/memory.md says a cluster needs, release build; two minutes
 	differential  random clusters, new ones for each commit, the same questions to CoreDNS beside it; five minutes
 	END
 }
@@ -330,6 +331,11 @@ tier_swap() {
 tier_ceilings() {
 	needs_build release || return
 	counted 600 "$python" "$tree/tests/bench/ceilings.py" --binary "$builds/release/binnacle"
+}
+
+tier_memory() {
+	needs_build release || return
+	counted 600 "$python" "$tree/tests/bench/memory.py" --binary "$builds/release/binnacle"
 }
 
 tier_differential() {
