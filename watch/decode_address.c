@@ -57,13 +57,32 @@ static void mapped_undo(struct ip *ip)
 	memset(ip->bytes + 4, 0, 12);
 }
 
+/* Four numbers up to 255 without leading zeros, as nearly all addresses are written. False: it
+ * may still be one; inet_pton() knows. */
+static bool dotted_read(const char *text, uint8_t bytes[4])
+{
+	for (unsigned i = 0; i < 4; i++) {
+		const char *from = text;
+		unsigned number = 0;
+
+		while (*text >= '0' && *text <= '9' && text - from < 3)
+			number = number * 10 + (unsigned)(*text++ - '0');
+		if (text == from || number > 255 || (*from == '0' && text - from > 1) ||
+			*text != (i < 3 ? '.' : '\0'))
+			return false;
+		bytes[i] = (uint8_t)number;
+		text++;
+	}
+	return true;
+}
+
 const char *address_read(const struct decode_options *options, const char *text, struct ip *out)
 {
 	const char *what = NULL;
 
 	memset(out, 0, sizeof *out);
 	out->family = 4;
-	if (inet_pton(AF_INET, text, out->bytes) != 1) {
+	if (!dotted_read(text, out->bytes) && inet_pton(AF_INET, text, out->bytes) != 1) {
 		out->family = 6;
 		if (inet_pton(AF_INET6, text, out->bytes) != 1)
 			return "address";

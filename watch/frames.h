@@ -10,9 +10,9 @@
  *	               order of keys means nothing) and one ITEM each.
  *	FRAMES_STREAM  {"type":"ADDED","object":{..}}\n{"type":..    gives EVENTs.
  *
- * Anything else in them is passed over without being kept. In ITEMs and EVENTs
- * the member managedFields of metadata (and of any other member) comes out as
- * null: it is half of the bytes, and of no use here.
+ * Anything else in them is passed over without being kept, and so are the members of
+ * documents that the caller says nobody reads (json_value.h): managedFields alone is half
+ * of the bytes of some objects.
  *
  * A document is checked only as far as is needed to find its end: what a frame
  * holds still has to be parsed. The layers around it are checked strictly, so
@@ -22,8 +22,7 @@
  * to object_max, and shrinks after it.
  */
 
-#include <stddef.h>
-#include <stdint.h>
+#include "json_value.h"
 
 struct frames;
 
@@ -31,7 +30,7 @@ enum frames_mode { FRAMES_LIST, FRAMES_STREAM };
 
 enum frame_type { FRAME_META, FRAME_ITEM, FRAME_EVENT };
 
-#define FRAME_TEXT_MAX 32
+#define FRAME_TEXT_MAX JSON_TEXT_MAX
 
 /* json lives during the call; it points into the fed bytes where it can. */
 struct frame {
@@ -58,8 +57,9 @@ struct frames *frames_new(
 	enum frames_mode mode, const struct frames_limits *limits, frame_fn *fn, void *user);
 void frames_free(struct frames *frames);
 
-/* Ready for another body; the buffer is kept. */
-void frames_reset(struct frames *frames, enum frames_mode mode);
+/* Ready for another body; the buffer is kept. unread: NULL (as after frames_new), or a table that
+ * must not change before the next reset. */
+void frames_reset(struct frames *frames, enum frames_mode mode, const struct json_member *unread);
 
 /* 0; what fn returned; -EMSGSIZE (a document above object_max), -EBADMSG (not what
  * the mode expects) or -ENOMEM. After an error every further call returns it,

@@ -430,7 +430,9 @@ void intake_begin(struct intake *intake, enum intake_mode mode, bool latest)
 	intake->page_version = 0;
 	intake->verdict = OUTCOME_NONE;
 	intake->why[0] = '\0';
-	frames_reset(intake->frames, mode == INTAKE_LIST ? FRAMES_LIST : FRAMES_STREAM);
+	decode_unread(intake->resource, &intake->options, intake->unread);
+	frames_reset(
+		intake->frames, mode == INTAKE_LIST ? FRAMES_LIST : FRAMES_STREAM, intake->unread);
 }
 
 static enum outcome frames_outcome(struct intake *intake, int error)

@@ -13,7 +13,7 @@
  * Owned by one reflector; one thread, but intake's counters may be read from any.
  */
 
-#include "decode.h"
+#include "decode_unread.h"
 #include "frames.h"
 #include "reflector_step.h"
 #include "sink.h"
@@ -33,6 +33,7 @@ struct intake {
 	enum resource resource;
 	struct decode_options options;
 	struct frames *frames;
+	struct json_member unread[DECODE_UNREAD_MAX]; /* of this body's resource */
 
 	uint64_t version; /* what the sink stands at; 0: nothing known */
 	enum intake_mode mode;

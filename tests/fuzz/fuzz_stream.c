@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list or a watch as an API server, or somebody in its place, sends it. The
  * first byte chooses the mode (bit 0), the resource, and the options (bit
- * 6: trusted, bit 7: pod names), the second seeds the splits. However the bytes are split, the same frames must come out, and what is
- * decoded from them must lie inside its one allocation. */
+ * 6: trusted, bit 7: pod names), the second seeds the splits. However the bytes are split,
+ * the same frames must come out, and what is decoded from them must lie inside its one
+ * allocation. Without the members that nobody reads, the same objects must come out. */
 
-#include "watch/decode.h"
+#include "watch/decode_unread.h"
 #include "watch/frames.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +24,9 @@ static const struct frames_limits limits = {1u << 20, 256};
 struct run {
 	enum resource resource;
 	struct decode_options options;
-	uint64_t hash;
-	unsigned frames;
+	bool whole; /* nothing is left out */
+	uint64_t hash, verdicts;
+	unsigned frames, syntax;
 };
 
 static void inside(const struct object *object, const char *text)
@@ -102,7 +105,18 @@ static void object_check(const struct run *run, const struct object *object)
 		slice_check(run, (const struct endpoint_slice *)object);
 }
 
-static void document_check(const struct run *run, const char *json, size_t len)
+/* What became of a document: also of one that is no object of ours. */
+static void verdict_note(
+	struct run *run, enum decode_result result, const struct object *object, const char *why)
+{
+	run->syntax += result == DECODE_SYNTAX;
+	run->verdicts = run->verdicts * 31 + (uint64_t)result;
+	run->verdicts = run->verdicts * 31 + (object ? object->version + object->size : 0);
+	for (; result != DECODE_SYNTAX && *why; why++)
+		run->verdicts = run->verdicts * 31 + (unsigned char)*why;
+}
+
+static void document_check(struct run *run, const char *json, size_t len)
 {
 	char why[DECODE_WHY_MAX] = "";
 	struct object *object = NULL;
@@ -115,6 +129,7 @@ static void document_check(const struct run *run, const char *json, size_t len)
 	CHECK(result == DECODE_OK || why[0]);
 	if (object)
 		object_check(run, object);
+	verdict_note(run, result, object, why);
 	object_free(object);
 	object = NULL;
 	if (decode_identity(run->resource, json, len, &object, why) == DECODE_OK)
@@ -148,10 +163,13 @@ static int run_split(
 	struct run *run, enum frames_mode mode, const uint8_t *data, size_t size, unsigned seed)
 {
 	struct frames *frames = frames_new(mode, &limits, on_frame, run);
+	struct json_member unread[DECODE_UNREAD_MAX];
 	uint32_t state = seed;
 	int error = 0;
 
 	CHECK(frames);
+	decode_unread(run->resource, &run->options, unread);
+	frames_reset(frames, mode, run->whole ? NULL : unread);
 	while (size > 0 && error == 0) {
 		size_t piece = size;
 		char *copy;
@@ -176,20 +194,25 @@ static int run_split(
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct run whole = {0}, split = {0};
+	struct run once = {0}, split = {0}, whole = {.whole = true};
 	enum frames_mode mode;
 	unsigned seed;
+	int verdict;
 
 	if (size < 2)
 		return 0;
 	mode = data[0] & 1 ? FRAMES_STREAM : FRAMES_LIST;
-	whole.resource = split.resource = (enum resource)((data[0] >> 1 & 31) % RESOURCE_COUNT);
-	whole.options.trusted = data[0] & 64;
-	whole.options.pod_names = data[0] & 128;
-	split.options = whole.options;
+	once.resource = (enum resource)((data[0] >> 1 & 31) % RESOURCE_COUNT);
+	once.options.trusted = data[0] & 64;
+	once.options.pod_names = data[0] & 128;
+	split.resource = whole.resource = once.resource;
+	split.options = whole.options = once.options;
 	seed = data[1];
-	CHECK(run_split(&whole, mode, data + 2, size - 2, 0) ==
-		run_split(&split, mode, data + 2, size - 2, seed ? seed : 1));
-	CHECK(whole.frames == split.frames && whole.hash == split.hash);
+	verdict = run_split(&once, mode, data + 2, size - 2, 0);
+	CHECK(run_split(&split, mode, data + 2, size - 2, seed ? seed : 1) == verdict);
+	CHECK(once.frames == split.frames && once.hash == split.hash);
+	CHECK(run_split(&whole, mode, data + 2, size - 2, 0) == verdict);
+	CHECK(whole.frames == once.frames);
+	CHECK(whole.syntax > 0 || whole.verdicts == once.verdicts);
 	return 0;
 }
