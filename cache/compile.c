@@ -101,6 +101,8 @@ static int reverse_enter(struct compile *compile, const struct owner *owner, str
 		return 0;
 	if (leads_differ(compile->reverse, node_entry(node), fresh, &compile->gone, come))
 		return -ENOMEM;
+	reverse_prefetch(compile->reverse, come->hash, come->count);
+	reverse_prefetch(compile->reverse, compile->gone.hash, compile->gone.count);
 	for (size_t i = 0; i < come->count; i++) {
 		/* an address that stays may have the same hash */
 		if (leads_to(compile->reverse, come->hash[i], node))

@@ -8,16 +8,20 @@
 #define SLOTS_MIN 64
 #define MANY_MIN  4
 
-/* A slot's content: 0 empty, 1 a tombstone, a node, or a many with bit 1 set. */
-#define TOMBSTONE ((uintptr_t)1)
-#define MANY_BIT  ((uintptr_t)2)
+/* Of a slot that was never used, and of one whose hash has gone. */
+#define HASH_NONE ((uint32_t)0)
+#define HASH_GONE ((uint32_t)1)
+#define HASH_MIN  ((uint32_t)2)
+
+/* A slot's content: 0, a node, or a many with this bit set. */
+#define MANY_BIT ((uintptr_t)1)
 
 #define NO_SLOT SIZE_MAX
 
 struct reverse_table {
 	size_t mask;
 	size_t live, used;      /* writer only: hashes; hashes and tombstones */
-	_Atomic uint32_t *hash; /* behind `what`; of slots that are neither 0 nor 1 */
+	_Atomic uint32_t *hash; /* behind `what`: 16 slots of a probe are one cache line */
 	_Atomic uintptr_t what[];
 };
 
@@ -68,7 +72,12 @@ static void what_set(struct reverse_table *table, size_t at, uintptr_t what)
 
 static uint32_t hash_at(const struct reverse_table *table, size_t at)
 {
-	return atomic_load_explicit(&table->hash[at & table->mask], memory_order_relaxed);
+	return atomic_load_explicit(&table->hash[at & table->mask], memory_order_acquire);
+}
+
+static void hash_set(struct reverse_table *table, size_t at, uint32_t hash)
+{
+	atomic_store_explicit(&table->hash[at & table->mask], hash, memory_order_release);
 }
 
 static struct reverse_many *many_of(uintptr_t what)
@@ -76,36 +85,31 @@ static struct reverse_many *many_of(uintptr_t what)
 	return what & MANY_BIT ? (struct reverse_many *)(what & ~MANY_BIT) : NULL;
 }
 
-static bool holds(uintptr_t what)
-{
-	return what > TOMBSTONE;
-}
-
 /* The slot of a hash, or NO_SLOT. */
 static size_t slot_find(const struct reverse_table *table, uint32_t hash)
 {
 	for (size_t at = hash;; at++) {
-		const uintptr_t what = what_at(table, at);
+		const uint32_t there = hash_at(table, at);
 
-		if (!what)
-			return NO_SLOT;
-		if (holds(what) && hash_at(table, at) == hash)
+		if (there == hash)
 			return at & table->mask;
+		if (there == HASH_NONE)
+			return NO_SLOT;
 	}
 }
 
-/* The hash is not in the table, and there is room. */
+/* The hash is not in the table, and there is room. Who finds it finds what is in it. */
 static void slot_fill(struct reverse_table *table, uint32_t hash, uintptr_t what)
 {
 	size_t at = hash;
 
-	while (holds(what_at(table, at)))
+	while (hash_at(table, at) >= HASH_MIN)
 		at++;
-	if (!what_at(table, at))
+	if (hash_at(table, at) == HASH_NONE)
 		table->used++;
 	table->live++;
-	atomic_store_explicit(&table->hash[at & table->mask], hash, memory_order_relaxed);
 	what_set(table, at, what);
+	hash_set(table, at, hash);
 }
 
 static int table_rebuild(struct reverse *reverse, size_t live)
@@ -119,10 +123,10 @@ static int table_rebuild(struct reverse *reverse, size_t live)
 	if (!fresh)
 		return -ENOMEM;
 	for (size_t i = 0; i <= old->mask; i++) {
-		const uintptr_t what = what_at(old, i);
+		const uint32_t hash = hash_at(old, i);
 
-		if (holds(what))
-			slot_fill(fresh, hash_at(old, i), what);
+		if (hash >= HASH_MIN)
+			slot_fill(fresh, hash, what_at(old, i));
 	}
 	atomic_store_explicit(&reverse->table, fresh, memory_order_release);
 	reverse->bytes += table_bytes(slots);
@@ -156,7 +160,9 @@ void reverse_free(struct reverse *reverse)
 
 uint32_t reverse_hash(const struct reverse *reverse, uint8_t family, const uint8_t *addr)
 {
-	return (uint32_t)name_hash(addr, family == 4 ? 4 : 16, reverse->secret);
+	const uint32_t hash = (uint32_t)name_hash(addr, family == 4 ? 4 : 16, reverse->secret);
+
+	return hash < HASH_MIN ? hash + HASH_MIN : hash;
 }
 
 /* ---- several nodes of one hash ---- */
@@ -236,6 +242,16 @@ static int slot_add(struct reverse *reverse, size_t at, struct node *node)
 	return 0;
 }
 
+void reverse_prefetch(const struct reverse *reverse, const uint32_t *hash, size_t count)
+{
+	const struct reverse_table *table = table_own(reverse);
+
+	for (size_t i = 0; i < count; i++) {
+		__builtin_prefetch(&table->hash[hash[i] & table->mask]);
+		__builtin_prefetch(&table->what[hash[i] & table->mask]);
+	}
+}
+
 int reverse_add(struct reverse *reverse, uint32_t hash, struct node *node)
 {
 	struct reverse_table *table = table_own(reverse);
@@ -278,7 +294,8 @@ void reverse_remove(struct reverse *reverse, uint32_t hash, struct node *node)
 
 	if (many ? !many_take(many, node) : what != (uintptr_t)node)
 		return;
-	what_set(table, at, TOMBSTONE);
+	hash_set(table, at, HASH_GONE);
+	what_set(table, at, 0);
 	table->live--;
 	if (many)
 		many_retire(reverse, many);
@@ -318,11 +335,12 @@ const struct node *reverse_next(struct reverse_walk *walk)
 		return many_next(walk);
 	while (walk->table) {
 		const size_t at = walk->at++;
-		const uintptr_t what = what_at(walk->table, at);
+		const uint32_t there = hash_at(walk->table, at);
+		const uintptr_t what = there == walk->hash ? what_at(walk->table, at) : 0;
 
-		if (!what) {
+		if (there == HASH_NONE) {
 			walk->table = NULL;
-		} else if (holds(what) && hash_at(walk->table, at) == walk->hash) {
+		} else if (what) { /* else it has just gone */
 			walk->many = many_of(what);
 			if (walk->many) {
 				walk->at = 0;

@@ -11,8 +11,8 @@
  * publishes the entry, no PTR can exist without its forward name, and an
  * endpoint costs a slot of 12 bytes.
  *
- *	hash   [ -- ][ 7a ][ 7a ][ 03 ][ -- ]
- *	what   [ 0  ][node][node][many][tomb]      0 ends a probe
+ *	hash   [ 0 ][ 7a ][ 7b ][ 83 ][ 1 ]      0 ends a probe, 1 has gone
+ *	what   [   ][node][node][many][   ]
  *
  * The first node of a hash lies in the table. From the second on they are in a
  * `many`: an address that thousands of Services share costs no long probes.
@@ -38,7 +38,12 @@ int reverse_init(struct reverse *reverse, const uint8_t secret[16], struct epoch
 /* No reader may be inside; a zeroed struct is allowed. */
 void reverse_free(struct reverse *reverse);
 
+/* At least 2: 0 and 1 mean something else in the table. */
 uint32_t reverse_hash(const struct reverse *reverse, uint8_t family, const uint8_t *addr);
+
+/* Writer: these will be added, removed or looked for soon. A table of many Services is in no
+ * cache, and to wait for its lines one by one costs more than all the rest. */
+void reverse_prefetch(const struct reverse *reverse, const uint32_t *hash, size_t count);
 
 /* Writer: 0 or -ENOMEM. A pair is added once. */
 int reverse_add(struct reverse *reverse, uint32_t hash, struct node *node);

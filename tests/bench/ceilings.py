@@ -151,6 +151,11 @@ class Cluster:
         self.generation += 1
         slice_ = fake.endpoint_slice("bench", "slices-%d-%d" % (size, k), "slices-%d" % size,
                                 ["10.%d.%d.%d" % (220 + self.generation % 2, k, n + 1) for n in range(works.PER_SLICE)])
+        for n, endpoint in enumerate(slice_["endpoints"]):  # as the controller writes them
+            name = "slices-%d-7d4b9c6f5d-%05d" % (size, n)
+            endpoint.update(nodeName="node-%d" % (n % 100), zone="zone-%d" % (n % 3), targetRef={
+                "kind": "Pod", "namespace": "bench", "name": name, "uid": "5d1c9b1e-0000-4000-8000-%012d" % n})
+            endpoint["conditions"].update(serving=True, terminating=False)
         slice_["endpoints"][0]["hostname"] = "g%d" % self.generation
         self.server.put(fake.SLICES, slice_)
         self.latest[size] = "g%d.slices-%d.bench.svc.cluster.local." % (self.generation, size)
