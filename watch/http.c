@@ -17,6 +17,7 @@
 
 #include "http.h"
 
+#include "http_ahead.h"
 #include "http_setup.h"
 #include "http_verdict.h"
 
@@ -31,7 +32,9 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define CONNECT_MS      10000
+#define CONNECT_MS 10000
+/* Each turn reads a record of those in a buffer of 17 KB; the smallest has 22 bytes. */
+#define AHEAD_TURNS     1000u
 #define HEAD_MS         90000
 #define USER_TIMEOUT_MS 45000
 #define LIST_BUFFER     (256 * 1024)
@@ -43,6 +46,7 @@ struct sock {
 	struct http *http;
 	curl_socket_t fd;
 	int events;
+	CURL *easy; /* whose connection it is now; compared only */
 };
 
 struct http_call {
@@ -195,12 +199,33 @@ static void drain(struct http *http)
 	}
 }
 
+/* The socket of a connection that has bytes which poll() does not see, or none. */
+static curl_socket_t socket_with_bytes(const struct http *http)
+{
+	struct http_call *call;
+	struct sock *sock;
+
+	LIST_FOREACH(sock, &http->socks, link)
+	{
+		LIST_FOREACH(call, &http->calls, link)
+		{
+			if (call->easy == sock->easy && call->requested &&
+				http_ahead_left(call->easy))
+				return sock->fd;
+		}
+	}
+	return CURL_SOCKET_BAD;
+}
+
 static void act(struct http *http, curl_socket_t fd, int flags)
 {
+	unsigned turns = AHEAD_TURNS;
 	int running;
 
 	http->busy = true;
 	curl_multi_socket_action(http->multi, fd, flags, &running);
+	while (turns-- > 0 && (fd = socket_with_bytes(http)) != CURL_SOCKET_BAD)
+		curl_multi_socket_action(http->multi, fd, CURL_CSELECT_IN, &running);
 	drain(http);
 	http->busy = false;
 	flush(http);
@@ -263,7 +288,6 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, voi
 	struct http *http = user;
 	struct sock *sock = sock_find(http, fd);
 
-	(void)easy;
 	(void)assigned;
 	if (what == CURL_POLL_REMOVE) {
 		if (sock)
@@ -276,6 +300,7 @@ static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *user, voi
 		sock = sock_new(http, fd);
 	if (!sock)
 		return 0; /* an error here would kill every call; this one runs into its limit */
+	sock->easy = easy;
 	sock->events = 0;
 	if (what & CURL_POLL_IN)
 		sock->events |= UV_READABLE;
@@ -504,6 +529,7 @@ struct http_call *http_get(struct http *http, const struct access_view *view,
 	if (!call)
 		return NULL;
 	call->silence_ms = request->silence_ms;
+	http_ahead_set(call->easy, view);
 	bad = call_set_hooks(call) || http_setup_connection(call->easy, view) ||
 	      http_setup_tls(call->easy, view) || call_set_transfer(call, view, request) ||
 	      http_setup_request(call->easy, view, request->target, &call->setup);

@@ -246,6 +246,25 @@ def connections_are_reused(world):
 
 
 @case
+def many_records_at_once(world):
+    """TLS records that come together are taken from the socket together: none may lie in
+    the TLS library until something else comes."""
+    server = world.server(tls="server")
+    server.token, server.bookmark_every = "first", 3600
+    probe = world.in_cluster(server)
+    probe.wait_synced(["services"])
+    for size in (1, 2, 7, 23, 100, 250, 300, 5000):
+        for conn in list(server.live):
+            conn.split, conn.corked = size, True
+        for i in range(8):
+            started = time.monotonic()
+            server.put(SERVICES, service("default", f"r{size}-{i}", "10.96.4.1", labels={"pad": "x" * 40 * i}))
+            settle(server, probe)
+            assert time.monotonic() - started < 1, f"records of {size} bytes: an event lay somewhere"
+    probe.quit()
+
+
+@case
 def memory_of_an_idle_session(world):
     server = world.server(tls="server")
     server.token = "first"

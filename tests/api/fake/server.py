@@ -110,16 +110,19 @@ class Conn:
         self.sock = sock
         self.split = 0        # bytes per send; 0: as it comes
         self.pause = 0.0      # seconds between two sends
+        self.corked = False   # the pieces leave together (each a record of its own, over TLS)
 
     def raw(self, data):
         try:
             if not self.split:
                 self.sock.sendall(data)
                 return
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, self.corked)
             for i in range(0, len(data), self.split):
                 self.sock.sendall(data[i:i + self.split])
                 if self.pause:
                     self.server.wait(self.pause)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
         except (OSError, ssl.SSLError) as error:
             raise Gone() from error
 
@@ -362,7 +365,7 @@ class FakeServer:
                 request = self._read(conn)
                 with self.lock:
                     self.requests.append(request)
-                    conn.split, conn.pause = 0, 0.0
+                    conn.split, conn.pause, conn.corked = 0, 0.0, False
                 fault = self._fault(request)
                 if fault and fault(request, conn) is not False:
                     continue
