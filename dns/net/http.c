@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -82,22 +83,37 @@ static enum MHD_Result reply_queue(struct MHD_Connection *connection, struct htt
 	return result;
 }
 
+static bool is_read(const char *method)
+{
+	return strcmp(method, MHD_HTTP_METHOD_GET) == 0 ||
+	       strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+/* It comes when the header is there, for each part of a body, and at the end of it. A reply at
+ * the first of these costs the connection, because a body might follow: right for what is
+ * refused, and not for probes and scrapers. */
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path,
 	const char *method, const char *version, const char *upload, size_t *upload_len,
 	void **request)
 {
 	struct http *http = user;
+	const bool begins = !*request;
 	const struct http_route *route;
 	struct http_reply reply = {.status = MHD_HTTP_OK};
 
 	(void)version;
 	(void)upload;
-	(void)upload_len;
-	*request = http; /* on_completed() takes it off again */
-	running_add(http, 1);
+	if (begins) {
+		*request = http; /* on_completed() takes it off again */
+		running_add(http, 1);
+	}
+	if (is_read(method) && (begins || *upload_len > 0)) {
+		*upload_len = 0;
+		return MHD_YES;
+	}
 	pthread_mutex_lock(&http->serving);
 	route = route_find(http, path);
-	if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+	if (!is_read(method))
 		reply = reply_text(MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed\n");
 	else if (!route)
 		reply = reply_text(MHD_HTTP_NOT_FOUND, "not found\n");

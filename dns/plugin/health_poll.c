@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection a second:
+/* One request a second, over one connection as long as it holds:
  *
- *	      tick                connected           "HTTP/1.1 200"
- *	IDLE ------> CONNECTING -----------> READING ---------------> closing -> IDLE
- *	                 |                      | anything else, an end
- *	                 +----------------------+ or the third tick: failed
+ *	       tick                connected           "HTTP/1.1 200"
+ *	CLOSED ------> CONNECTING -----------> READING ---------------> KEPT
+ *	  ^                |                    |  ^                     |
+ *	  |   failed       |  anything else,    |  +---------------------+ tick
+ *	  +----------------+--------------------+
+ *	                      or the third tick
  *
- * What is measured is what the control loop sees: its own delays are in it. */
+ * An end of a kept connection says nothing of /health: if no byte of the answer has come, a new
+ * one is made for the same look. What is measured is what the control loop sees: its own delays
+ * are in it. */
 
 #include "health_poll.h"
 
@@ -32,7 +36,10 @@ struct health_poll {
 	uv_tcp_t tcp;
 	uv_connect_t connect;
 	uv_write_t write;
-	bool busy; /* tcp is open, or being closed */
+	bool open;    /* tcp is, or is being closed */
+	bool looking; /* an answer is waited for */
+	bool kept;    /* the connection has answered before */
+	bool again;   /* look on once it is closed */
 	bool failing;
 	unsigned ticks; /* of this look */
 	uint64_t begun_ns;
@@ -52,24 +59,33 @@ static void handle_closed(struct health_poll *poll)
 		poll->stopped(poll->stopped_user);
 }
 
+static void connection_begin(struct health_poll *poll);
+
 static void tcp_closed(uv_handle_t *handle)
 {
 	struct health_poll *poll = handle->data;
 
-	poll->busy = false;
+	poll->open = false;
+	if (poll->again && poll->looking && !poll->stopped)
+		connection_begin(poll);
 	handle_closed(poll);
 }
 
-static bool look_is_over(const struct health_poll *poll)
+static bool is_closing(const struct health_poll *poll)
 {
 	return uv_is_closing((const uv_handle_t *)&poll->tcp);
 }
 
+static void connection_end(struct health_poll *poll, bool again)
+{
+	poll->again = again;
+	poll->kept = false;
+	uv_close((uv_handle_t *)&poll->tcp, tcp_closed);
+}
+
 static void look_end(struct health_poll *poll, bool right)
 {
-	if (look_is_over(poll))
-		return;
-	uv_close((uv_handle_t *)&poll->tcp, tcp_closed);
+	poll->looking = false;
 	if (right)
 		metric_observe(poll->counters, METRIC_HEALTH_DURATION, poll->duration,
 			uv_hrtime() - poll->begun_ns);
@@ -78,6 +94,9 @@ static void look_end(struct health_poll *poll, bool right)
 	if (!right && !poll->failing)
 		log_write(LOG_WARNING, "health", "/health does not answer this server itself");
 	poll->failing = !right;
+	poll->kept = right;
+	if (!right && poll->open && !is_closing(poll))
+		connection_end(poll, false);
 }
 
 static void scratch_give(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
@@ -92,44 +111,66 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
 	struct health_poll *poll = stream->data;
 
+	if (len < 0 && (!poll->looking || (poll->kept && poll->status_len == 0))) {
+		connection_end(poll, poll->looking);
+		return;
+	}
 	if (len < 0) {
 		look_end(poll, false);
 		return;
 	}
+	/* Behind the status come a header and a body that are passed over before the next tick. */
 	for (ssize_t i = 0; i < len && poll->status_len < STATUS_LEN; i++)
 		poll->status[poll->status_len++] = buf->base[i];
-	if (poll->status_len == STATUS_LEN)
+	if (poll->looking && poll->status_len == STATUS_LEN)
 		look_end(poll, strcmp(poll->status + STATUS_FROM, "200") == 0);
+}
+
+static bool request_send(struct health_poll *poll)
+{
+	static const char request[] = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	const uv_buf_t buf = uv_buf_init((char *)(uintptr_t)request, sizeof request - 1);
+
+	return uv_write(&poll->write, (uv_stream_t *)&poll->tcp, &buf, 1, NULL) == 0;
 }
 
 static void on_connect(uv_connect_t *connect, int status)
 {
-	static const char request[] =
-		"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 	struct health_poll *poll = connect->data;
-	const uv_buf_t buf = uv_buf_init((char *)(uintptr_t)request, sizeof request - 1);
 
-	if (look_is_over(poll))
+	if (is_closing(poll))
 		return;
-	if (status < 0 || uv_write(&poll->write, connect->handle, &buf, 1, NULL) < 0 ||
+	if (status < 0 || !request_send(poll) ||
 		uv_read_start(connect->handle, scratch_give, on_read) < 0)
+		look_end(poll, false);
+}
+
+static void connection_begin(struct health_poll *poll)
+{
+	poll->again = false;
+	if (uv_tcp_init(poll->timer.loop, &poll->tcp) < 0) {
+		look_end(poll, false);
+		return;
+	}
+	poll->handles++;
+	poll->open = true;
+	poll->tcp.data = poll;
+	poll->connect.data = poll;
+	if (uv_tcp_connect(&poll->connect, &poll->tcp, (const struct sockaddr *)&poll->address,
+		    on_connect) < 0)
 		look_end(poll, false);
 }
 
 static void look_begin(struct health_poll *poll)
 {
-	if (uv_tcp_init(poll->timer.loop, &poll->tcp) < 0)
-		return;
-	poll->handles++;
-	poll->busy = true;
-	poll->tcp.data = poll;
-	poll->connect.data = poll;
+	poll->looking = true;
 	poll->ticks = 0;
 	poll->status_len = 0;
 	poll->begun_ns = uv_hrtime();
-	if (uv_tcp_connect(&poll->connect, &poll->tcp, (const struct sockaddr *)&poll->address,
-		    on_connect) < 0)
-		look_end(poll, false);
+	if (!poll->open)
+		connection_begin(poll);
+	else if (!request_send(poll))
+		connection_end(poll, true);
 }
 
 static void tick(uv_timer_t *timer)
@@ -140,10 +181,10 @@ static void tick(uv_timer_t *timer)
 		poll->counters = metrics_counters(poll->metrics);
 	if (!poll->counters)
 		return;
-	if (!poll->busy)
-		look_begin(poll);
-	else if (++poll->ticks >= TICKS_MAX)
+	if (poll->looking && ++poll->ticks >= TICKS_MAX)
 		look_end(poll, false);
+	else if (!poll->looking && !(poll->open && is_closing(poll)))
+		look_begin(poll);
 }
 
 /* --- life --- */
@@ -199,8 +240,8 @@ void health_poll_stop(struct health_poll *poll, void (*done)(void *user), void *
 	poll->stopped_user = user;
 	metrics_counters_return(poll->counters);
 	uv_close((uv_handle_t *)&poll->timer, timer_closed);
-	if (poll->busy && !look_is_over(poll))
-		uv_close((uv_handle_t *)&poll->tcp, tcp_closed);
+	if (poll->open && !is_closing(poll))
+		connection_end(poll, false);
 }
 
 void health_poll_free(struct health_poll *poll)

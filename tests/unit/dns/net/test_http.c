@@ -158,6 +158,32 @@ static void head_has_no_body(void **state)
 	http_stop(http);
 }
 
+/* Probes and scrapers come again over the same connection, also with a body that nobody wants. */
+static void connections_are_kept(void **state)
+{
+	struct http *http = server_open("127.0.0.1");
+	const int fd = client_connect(address_v4("127.0.0.1", http_port(http)));
+	const unsigned calls = health.calls;
+	char replies[4096];
+	const char *at = replies;
+
+	(void)state;
+	request_send(fd, "GET /health", "\r\n");
+	request_send(fd, "GET /health", "Content-Length: 4\r\n\r\nbody");
+	request_send(fd, "HEAD /health", "\r\n");
+	request_send(fd, "GET /health", LAST);
+	replies[bytes_receive(fd, (uint8_t *)replies, sizeof replies - 1)] = 0;
+	for (int i = 0; i < 4; i++) {
+		at = strstr(at, "HTTP/1.1 200 OK\r\n");
+		assert_non_null(at);
+		at++;
+	}
+	assert_null(strstr(at, "HTTP/1.1"));
+	assert_int_equal(health.calls, calls + 4);
+	close(fd);
+	http_stop(http);
+}
+
 static void an_empty_host_is_both_families(void **state)
 {
 	struct http *http = server_open("");
@@ -330,6 +356,7 @@ int main(void)
 		cmocka_unit_test(routes_answer),
 		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(head_has_no_body),
+		cmocka_unit_test(connections_are_kept),
 		cmocka_unit_test(an_empty_host_is_both_families),
 		cmocka_unit_test(connections_are_served_side_by_side),
 		cmocka_unit_test(one_peer_cannot_take_all_connections),

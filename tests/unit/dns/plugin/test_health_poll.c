@@ -5,6 +5,8 @@
 #include "dns/plugin/health_poll.h"
 #include "site.h"
 
+#include <pthread.h>
+#include <unistd.h>
 #include <uv.h>
 
 struct world {
@@ -152,6 +154,74 @@ static void test_no_answer(void **state)
 	close(fd);
 }
 
+/* A server in a thread: so many answers a connection, and how many connections there were. */
+struct few {
+	int fd;
+	unsigned answers; /* the request behind the last one is read, and the connection ends */
+	_Atomic unsigned connections;
+	pthread_t thread;
+};
+
+static void few_serve(const struct few *few, int conn)
+{
+	static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+	char request[256];
+
+	for (unsigned i = 0; read(conn, request, sizeof request) > 0 && i < few->answers; i++)
+		assert_int_equal(write(conn, text, sizeof text - 1), sizeof text - 1);
+	close(conn);
+}
+
+static void *few_run(void *user)
+{
+	struct few *few = user;
+	int conn;
+
+	while ((conn = accept(few->fd, NULL, NULL)) >= 0) {
+		few->connections++;
+		few_serve(few, conn);
+	}
+	return NULL;
+}
+
+static void look_at_few(struct world *world, struct few *few)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof address;
+	struct health_poll *poll;
+
+	few->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(few->fd, (struct sockaddr *)&address, len), 0);
+	assert_int_equal(listen(few->fd, 4), 0);
+	assert_int_equal(getsockname(few->fd, (struct sockaddr *)&address, &len), 0);
+	assert_int_equal(pthread_create(&few->thread, NULL, few_run, few), 0);
+	assert_int_equal(health_poll_start(&world->recorder.host, "127.0.0.1",
+				 ntohs(address.sin_port), &poll),
+		0);
+	look_until(world, poll, "coredns_health_request_duration_seconds_count 3\n");
+	assert_true(shows(world, "coredns_health_request_failures_total 0\n"));
+	shutdown(few->fd, SHUT_RDWR);
+	pthread_join(few->thread, NULL);
+	close(few->fd);
+}
+
+static void test_connection_is_kept(void **state)
+{
+	struct few few = {.answers = 100};
+
+	look_at_few(*state, &few);
+	assert_int_equal(few.connections, 1);
+}
+
+/* That a kept connection ends is no failure: the look goes on over a new one. */
+static void test_kept_connection_ends(void **state)
+{
+	struct few few = {.answers = 1};
+
+	look_at_few(*state, &few);
+	assert_int_equal(few.connections, 3);
+}
+
 /* Stopped in the middle of a look. */
 static void test_stop_while_looking(void **state)
 {
@@ -187,6 +257,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_another_status_has_failed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_listens, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connection_is_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept_connection_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stop_while_looking, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses_that_are_not_asked, setup, teardown),
 	};
