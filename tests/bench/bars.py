@@ -67,6 +67,7 @@ BARS = [
     least_of_rounds("scale", "resident, MiB", 40, ("binnacle", "steady_mib")),
     middle_ratio("scale", "peak of the start, to steady", 1.3, ("binnacle", "start_peak_mib"), ("binnacle", "steady_mib")),
     middle_ratio("scale", "peak of a forced relist, to steady", 1.3, ("binnacle", "relist_peak_mib"), ("binnacle", "steady_mib")),
+    least_of_rounds("scale", "most in its cgroup of 64 MiB, MiB", 64, ("binnacle", "cgroup_peak_mib")),
     least_of_rounds("scale", "CPU when idle, % of a core", 0.05, ("binnacle", "idle_percent")),
     middle_ratio("churn", "CPU per update, to coredns", 1 / 4, ("binnacle", "updates", "us"), ("coredns", "updates", "us")),
     middle_ratio("churn", "p99 while slices change, to quiet", 1.1, ("binnacle", "churn", "p99"), ("binnacle", "quiet", "p99")),

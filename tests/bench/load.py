@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """dnsperf on its core: how much a server answers, and how fast at a fixed rate."""
 
+import functools
 import json
 import os
 import re
@@ -11,12 +12,18 @@ import peers
 
 ATTEMPTS, END_S = 3, 15
 PERCENTILES = (50, 99, 99.9)
-FIRST = "-15" if os.geteuid() == 0 else "0"  # before whatever else runs on its core
+FIRST = ["nice", "-n", "-15" if os.geteuid() == 0 else "0"]  # before whatever else runs on its core
+AT_ONCE = ["chrt", "-f", "1"]  # where it measures latency, and sleeps in between
 
 
-def run(port, path, seconds, *more, core=peers.LOAD_CORE):
+@functools.lru_cache
+def may_be_at_once():
+    return subprocess.run(AT_ONCE + ["true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def run(port, path, seconds, *more, core=peers.LOAD_CORE, first=FIRST):
     """dnsperf's output. Now and then it does not end (it spins, waiting for what it has given up): once more."""
-    argv = ["nice", "-n", FIRST, "taskset", "-c", core, "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-B", "-d", path,
+    argv = [*first, "taskset", "-c", core, "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-B", "-d", path,
             "-l", str(seconds), "-t", "2", "-O", "suppress=timeout,unexpected", *more]
     for _ in range(ATTEMPTS):
         try:
@@ -69,7 +76,8 @@ def percentiles(times, lost):
 def latency(peer, path, seconds, rate, tcp=False):
     """{"p50": ms, ...} at a fixed rate; every question counts."""
     mode = ["-m", "tcp"] if tcp else []
-    text = run(peer.port, path, seconds, "-c", "8", "-q", "2000", "-Q", str(rate), "-v", *mode)
+    text = run(peer.port, path, seconds, "-c", "8", "-q", "2000", "-Q", str(rate), "-v", *mode,
+               first=AT_ONCE if may_be_at_once() else FIRST)
     times = [float(line.rsplit(" ", 1)[1]) * 1000 for line in text.splitlines() if line.startswith("> ")]
     lost = int(number(r"Queries lost:\s+(\d+)", text))
     if not times:

@@ -9,7 +9,8 @@ headless. Loading them takes two minutes; etcd's data are then kept beside the
 built programs, and later runs start from a copy. The servers run one after the
 other, --rounds times: time and CPU until /ready says yes, memory then, after
 --updates slices were changed, and the peak while it lists everything anew, because
-the API server comes back without history.
+the API server comes back without history. Binnacle is in a cgroup of 64 MiB, where one
+can be made.
 """
 
 import argparse
@@ -21,11 +22,13 @@ import time
 
 import figures
 import kube
+from cgroup import Cgroup
 from rig import Rig, build
 from server import Server, kubeconfig_options
 
 CONNECTIONS = 12
 NAMESPACES = 50
+CGROUP_MIB, UNLIMITED = 64, 1 << 40  # Binnacle's limit; the kernel's part counts
 
 
 def place(i):
@@ -103,7 +106,17 @@ def loaded_data(services, endpoints):
 
 
 def measure(rig, kind, options):
-    with Server(kind, kubeconfig_options(rig.path("dns.kubeconfig")), figures.binary_of(options, kind)) as server:
+    with Cgroup(CGROUP_MIB << 20 if kind == "binnacle" else UNLIMITED) as cgroup:
+        out = measure_inside(rig, kind, options, cgroup)
+        most = cgroup.peak_bytes()
+        if most is not None:
+            out["cgroup_peak_mib"] = most / (1 << 20)
+        return out
+
+
+def measure_inside(rig, kind, options, cgroup):
+    with Server(kind, kubeconfig_options(rig.path("dns.kubeconfig")), figures.binary_of(options, kind),
+                wrapper=cgroup.wrapper) as server:
         ready_s = server.wait_ready(120, pause_s=0.005)
         ready_cpu_s = server.cpu_s()
         last = options.services - 1 - (options.services - 1) % 10
@@ -159,6 +172,7 @@ ROWS = [
     ("CPU per updated slice, us", lambda f: f["update_cpu_us"], "%.0f"),
     ("CPU when idle, % of a core", lambda f: f["idle_percent"], "%.3f"),
     ("peak of a forced relist, MiB", lambda f: f["relist_peak_mib"], "%.1f"),
+    ("most in its cgroup, MiB", lambda f: f.get("cgroup_peak_mib", float("nan")), "%.1f"),
 ]
 
 
