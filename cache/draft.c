@@ -206,7 +206,20 @@ void draft_record(struct draft *draft, const uint8_t *owner, size_t owner_len, c
 
 void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr)
 {
-	draft_record(draft, NULL, 0, addr, family == 4 ? 4 : 16);
+	const size_t len = family == 4 ? 4 : 16, need = ANSWER_HEAD + len;
+	uint8_t *at;
+
+	/* Thousands may follow each other; their heads are the same. */
+	if (draft->error || open_answer(draft)->count == 0 || open_answer(draft)->stride != need ||
+		!grow_buf(draft, need)) {
+		draft_record(draft, NULL, 0, addr, len);
+		return;
+	}
+	at = draft->buf + draft->len;
+	memcpy(at, at - need, ANSWER_HEAD);
+	memcpy(at + ANSWER_HEAD, addr, len);
+	draft->len += need;
+	open_answer(draft)->count++;
 }
 
 void draft_close(struct draft *draft, uint32_t dashed_count)
@@ -259,7 +272,7 @@ void draft_addresses(
 
 		if (!i || items[i].family != items[i - 1].family)
 			draft_open(draft, v4 ? slot : slot + 1, v4 ? TYPE_A : TYPE_AAAA);
-		if (!i || draft_compare(&items[i], &items[i - 1]) != 0)
+		if (!i || !draft_same_address(&items[i], &items[i - 1]))
 			draft_address(draft, items[i].family, items[i].addr);
 		if (i + 1 == n || items[i].family != items[i + 1].family)
 			draft_close(draft, 0);

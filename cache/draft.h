@@ -16,6 +16,8 @@
  * -ENOMEM. One thread.
  */
 
+#include <string.h>
+
 #include "answer.h"
 
 struct draft_name {
@@ -93,5 +95,9 @@ void draft_sort_by_cluster(struct draft_item *items, size_t n);
 int draft_compare_names(const struct draft_item *a, const struct draft_item *b);
 /* By family and address alone. */
 int draft_compare(const struct draft_item *a, const struct draft_item *b);
+static inline bool draft_same_address(const struct draft_item *a, const struct draft_item *b)
+{
+	return a->family == b->family && memcmp(a->addr, b->addr, sizeof a->addr) == 0;
+}
 
 #endif

@@ -83,7 +83,7 @@ static uint32_t put_part(
 	uint32_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (i && draft_compare(&items[i], &items[i - 1]) == 0)
+		if (i && draft_same_address(&items[i], &items[i - 1]))
 			continue;
 		if ((items[i].host != NULL) != with_host)
 			continue;
@@ -104,7 +104,8 @@ static void put_family(struct draft *draft, const struct draft_item *items, size
 	else
 		draft_open(draft, SLOT_ENDPOINTS_AAAA, TYPE_AAAA);
 	dashed = put_part(draft, items, n, false);
-	put_part(draft, items, n, true);
+	if (dashed < n)
+		put_part(draft, items, n, true);
 	draft_close(draft, dashed);
 }
 
@@ -117,7 +118,7 @@ static void add_members(struct ports_builder *ports, const struct draft_item *it
 		if (items[i].host)
 			continue;
 		ports_builder_member(
-			ports, items[i].list, !last || draft_compare(&items[i], last) != 0);
+			ports, items[i].list, !last || !draft_same_address(&items[i], last));
 		last = &items[i];
 	}
 }

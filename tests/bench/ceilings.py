@@ -8,7 +8,8 @@ Each work is run twice with different numbers of questions, under callgrind and 
 strace; the difference of the counts, divided by that of the questions, is what one
 costs: start and end fall out. Instructions are those of user space, in all threads.
 Questions come one at a time; in "burst" 32 at once, which wait when the server looks.
-"slice-100" and "slice-5000" are no questions: one slice of 100 endpoints changes, of a
+"two-threads" asks as "A" does, but from many sockets, of a server on two cores: no more may
+be spent. "slice-100" and "slice-5000" are no questions: one slice of 100 endpoints changes, of a
 Service with that many; the API server is tests/api/fake's. --show prints the measured
 beside the ceilings and judges nothing, --write puts new ceilings into this file, and
 --functions prints where the instructions are, callees included.
@@ -41,6 +42,7 @@ _spec.loader.exec_module(fake)
 # more instructions, and SLACK more system calls. --write makes it.
 CEILINGS = {
     "A": (2800, 2.1),
+    "two-threads": (2800, 2.1),
     "burst": (2500, 0.3),
     "nodata": (2700, 2.1),
     "nxdomain": (2700, 2.1),
@@ -60,6 +62,7 @@ SLACK = {"headless-tcp": 1.5, "new": 11.5, "slice-100": 12, "slice-5000": 25}
 FEW, MANY = 200, 2200
 FEW_SLICES, MANY_SLICES = 10, 70
 BURST = 32
+CLIENTS = 16  # of two-threads: the kernel gives each socket to one of the threads
 SERVICES = 1000
 START_S, REPLY_S = 60, 20
 COREFILE = """.:%(port)d {
@@ -109,7 +112,7 @@ def question(work, number):
     """(name, type) of the work's question with this number."""
     service = gen.name_of(number % SERVICES + 1) + "."
     return {
-        "A": (service, "A"), "burst": (service, "A"), "tcp": (service, "A"), "nodata": (service, "AAAA"),
+        "A": (service, "A"), "two-threads": (service, "A"), "burst": (service, "A"), "tcp": (service, "A"), "nodata": (service, "AAAA"),
         "nxdomain": (service + "apps.svc.cluster.local.", "A"),
         "srv": ("_http._tcp.twenty.bench.svc.cluster.local.", "SRV"),
         "headless": ("thousand.bench.svc.cluster.local.", "A"), "headless-tcp": ("thousand.bench.svc.cluster.local.", "A"),
@@ -182,26 +185,27 @@ class Upstream(threading.Thread):
 class Run:
     """The program under a tool."""
 
-    def __init__(self, setting, wrapper, watching):
+    def __init__(self, setting, wrapper, work):
         self.dir = scratch_folder("binnacle-ceilings-")
         self.port = free_port()
         os.symlink(setting.manifests, os.path.join(self.dir, "manifests"))
         path = os.path.join(self.dir, "Corefile")
         with open(path, "w") as f:
-            f.write((WATCHING if watching else COREFILE) % {
-                "port": self.port, "metrics": free_port(), "dir": self.dir, "upstream": setting.upstream.port, "url": setting.cluster.server.url})
-        core = str(min(os.sched_getaffinity(0)))  # one answering thread
-        binary = setting.binary
-        argv = ["taskset", "-c", core] + [word.replace("DIR", self.dir) for word in wrapper] + [binary, "-conf", path]
+            f.write((WATCHING if work.startswith("slice-") else COREFILE) % {
+                "port": self.port, "metrics": free_port(), "dir": self.dir, "upstream": setting.upstream.port,
+                "url": setting.cluster.server.url})
+        cores = sorted(os.sched_getaffinity(0))[:2 if work == "two-threads" else 1]  # an answering thread each
+        argv = ["taskset", "-c", ",".join(map(str, cores))] + [word.replace("DIR", self.dir) for word in wrapper] + [
+            setting.binary, "-conf", path]
         self.process = spawn(argv, os.path.join(self.dir, "log"), cwd=self.dir)
         self.sockets = {}
 
-    def udp(self):
-        if "udp" not in self.sockets:
-            self.sockets["udp"] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.sockets["udp"].connect(("127.0.0.1", self.port))
-            self.sockets["udp"].settimeout(REPLY_S)
-        return self.sockets["udp"]
+    def udp(self, which="udp"):
+        if which not in self.sockets:
+            self.sockets[which] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.sockets[which].connect(("127.0.0.1", self.port))
+            self.sockets[which].settimeout(REPLY_S)
+        return self.sockets[which]
 
     def tcp(self):
         if "tcp" not in self.sockets:
@@ -262,14 +266,15 @@ class Run:
         step = BURST if work == "burst" else 1
         for first in range(0, count, step):
             part = messages[first:first + step]
+            client = self.udp(first % CLIENTS if work == "two-threads" else "udp")
             if step > 1:
                 self.pause()
             for message in part:
-                self.udp().send(message)
+                client.send(message)
             if step > 1:
                 self.process.send_signal(signal.SIGCONT)
             for _ in part:
-                check(work, self.udp().recv(65535))
+                check(work, client.recv(65535))
 
     def take(self, size):
         data = b""
@@ -356,7 +361,7 @@ def counted(setting, work, count, tool, annotate):
     """What a run with so many questions takes: (all, {function: instructions})"""
     wrapper, pattern = TOOLS[tool]
     size = int(work.split("-")[1]) if work.startswith("slice-") else 0
-    run = Run(setting, wrapper, size > 0)
+    run = Run(setting, wrapper, work)
     try:
         if size:
             run.wait(setting.cluster.latest[size])

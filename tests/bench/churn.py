@@ -170,7 +170,7 @@ def measure_slices(setting, options):
     for kind in wanted(options):
         if kind == "echo":
             continue
-        out[kind] = {count: [] for count in names}
+        out[kind] = {str(count): [] for count in names}
         with Fresh(setting, kind) as peer:
             for number in range(options.rounds):
                 for count, name in names.items():
@@ -178,7 +178,7 @@ def measure_slices(setting, options):
                     for generation in range(SLICE_UPDATES):
                         client.replace(big_slice(name, 0, number * SLICE_UPDATES + generation + 1))
                     time.sleep(SETTLE_S / 2)
-                    out[kind][count].append((peer.cpu_ns() - before) / 1000 / SLICE_UPDATES)
+                    out[kind][str(count)].append((peer.cpu_ns() - before) / 1000 / SLICE_UPDATES)
     client.close()
     return out
 
