@@ -44,16 +44,16 @@ CEILINGS = {
     "A": (2800, 2.1),
     "two-threads": (2800, 2.1),
     "burst": (2500, 0.3),
-    "nodata": (2700, 2.1),
+    "nodata": (2750, 2.1),
     "nxdomain": (2700, 2.1),
     "srv": (36000, 2.1),
-    "headless": (3050, 2.1),
+    "headless": (3000, 2.1),
     "headless-tcp": (18000, 4.5),
     "tcp": (3600, 3.1),
     "hit": (3050, 2.1),
-    "new": (36000, 20.2),
-    "slice-100": (753500, 17.0),
-    "slice-5000": (5857000, 31.8),
+    "new": (35000, 20.0),
+    "slice-100": (1057000, 19.1),
+    "slice-5000": (5303000, 36.0),
 }
 HEADROOM = 1.15
 # headless-tcp: a write may be taken in parts. new: where the machine is so slow that no
