@@ -2,7 +2,6 @@
 #include "decode_unread.h"
 
 #include <assert.h>
-#include <string.h>
 
 /* Who reads it after all. */
 enum { READ_POD_NAMES = 1, READ_ZONES = 2, READ_EXTERNALS = 4 };
@@ -74,6 +73,8 @@ static const struct {
 	UNLESS(5, "targetRef", OF(ENDPOINTS), POD_NAMES),
 };
 
+static_assert(sizeof members / sizeof members[0] < DECODE_UNREAD_MAX, "room for all and the end");
+
 void decode_unread(enum resource resource, const struct decode_options *options,
 	struct json_member out[DECODE_UNREAD_MAX])
 {
@@ -85,7 +86,6 @@ void decode_unread(enum resource resource, const struct decode_options *options,
 	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
 		if (!(members[i].resources >> resource & 1) || (members[i].unless & read))
 			continue;
-		assert(count < DECODE_UNREAD_MAX - 1);
 		out[count++] = members[i].member;
 	}
 	out[count] = (struct json_member)JSON_MEMBER_END;

@@ -9,7 +9,7 @@
 #include "decode.h"
 #include "json_value.h"
 
-#define DECODE_UNREAD_MAX 40
+#define DECODE_UNREAD_MAX 48
 
 /* The table for frames_new(). Any thread. */
 void decode_unread(enum resource resource, const struct decode_options *options,

@@ -32,8 +32,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define CONNECT_MS 10000
-/* Each turn reads a record of those in a buffer of 17 KB; the smallest has 22 bytes. */
+#define CONNECT_MS      10000
 #define AHEAD_TURNS     1000u
 #define HEAD_MS         90000
 #define USER_TIMEOUT_MS 45000
@@ -70,7 +69,8 @@ struct http_call {
 
 struct http {
 	uv_loop_t *loop;
-	uv_timer_t timer;
+	uv_timer_t timer; /* libcurl's */
+	uv_timer_t more;  /* the turns were used up, and bytes are left */
 	CURLM *multi;
 	LIST_HEAD(, sock) socks;
 	LIST_HEAD(, http_call) calls;
@@ -217,6 +217,10 @@ static curl_socket_t socket_with_bytes(const struct http *http)
 	return CURL_SOCKET_BAD;
 }
 
+static void more_due(uv_timer_t *timer);
+
+/* A server that sends without end must not keep the loop from the rest: after so many turns
+ * it comes round once. */
 static void act(struct http *http, curl_socket_t fd, int flags)
 {
 	unsigned turns = AHEAD_TURNS;
@@ -224,11 +228,18 @@ static void act(struct http *http, curl_socket_t fd, int flags)
 
 	http->busy = true;
 	curl_multi_socket_action(http->multi, fd, flags, &running);
-	while (turns-- > 0 && (fd = socket_with_bytes(http)) != CURL_SOCKET_BAD)
+	while ((fd = socket_with_bytes(http)) != CURL_SOCKET_BAD && turns-- > 0)
 		curl_multi_socket_action(http->multi, fd, CURL_CSELECT_IN, &running);
+	if (fd != CURL_SOCKET_BAD)
+		uv_timer_start(&http->more, more_due, 1, 0);
 	drain(http);
 	http->busy = false;
 	flush(http);
+}
+
+static void more_due(uv_timer_t *timer)
+{
+	act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* ---- libcurl's wishes ---- */
@@ -580,6 +591,7 @@ static void tear_down(struct http *http)
 		sock_drop(LIST_FIRST(&http->socks));
 	http->torn_down = true;
 	uv_close((uv_handle_t *)&http->timer, timer_closed);
+	uv_close((uv_handle_t *)&http->more, timer_closed);
 }
 
 /* Do what could not be done while busy. Makes no callback. */
@@ -626,8 +638,9 @@ int http_open(struct uv_loop_s *loop, const char *user_agent, const struct http_
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	uv_timer_init(loop, &http->timer);
-	http->timer.data = http;
-	http->handles = 1;
+	uv_timer_init(loop, &http->more);
+	http->timer.data = http->more.data = http;
+	http->handles = 2;
 	*out = http;
 	return 0;
 }

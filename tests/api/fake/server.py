@@ -111,6 +111,7 @@ class Conn:
         self.split = 0        # bytes per send; 0: as it comes
         self.pause = 0.0      # seconds between two sends
         self.corked = False   # the pieces leave together (each a record of its own, over TLS)
+        self.sent_at = 0.0    # when the last of them had left
 
     def raw(self, data):
         try:
@@ -123,6 +124,7 @@ class Conn:
                 if self.pause:
                     self.server.wait(self.pause)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
+            self.sent_at = time.monotonic()
         except (OSError, ssl.SSLError) as error:
             raise Gone() from error
 

@@ -102,8 +102,9 @@ static char *run(const char *text, size_t first, size_t rest)
 
 			assert_int_equal(json_value_finish(&value, end), 0);
 			document = json_value_document(&value, &size_kept);
-			kept = strndup(document, size_kept);
+			kept = calloc(1, size_kept + 1);
 			assert_non_null(kept);
+			memcpy(kept, document, size_kept);
 		}
 		assert_int_equal(json_value_chunk_end(&value, end, !ended), 0);
 		free(chunk);
