@@ -413,11 +413,13 @@ def spelled(question, chain):
 @explains("ns-of-host", "NS, and `ns.dns`, where CoreDNS finds no address of its own")
 def ns_of_host(question, reply, facts):
     """It takes bound addresses for CIDRs, and stops at a slice of its own address
-    though the Service is gone. Ours are the host's addresses."""
+    though the Service is gone, whatever other slices have it. Ours are the host's
+    addresses."""
     zone = ordinary(question, reply, facts)
     if not zone or reply.rcode != "NOERROR" or reply.answer:
         return None
-    if facts.options.bound or facts.only_without_service(own_addresses()):
+    own = own_addresses()
+    if facts.options.bound or facts.only_without_service(own) or facts.only_of_external_names(own):
         return host_is_name_server(question, zone, facts)
 
 

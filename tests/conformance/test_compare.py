@@ -256,7 +256,8 @@ def name_server_of_external_name():
                                          "endpoints": [{"addresses": [str(each)]} for each in explained.own_addresses()]}
     facts = NoServer(Options("t", bound=False), state, {})
     question = Question("ns.dns." + zone, "A", flags=())
-    for rcode, answer in (("NOERROR", [Record(question.name, "CNAME", 1, 5, ("<nil>.",))]), ("SERVFAIL", [])):
+    gone = ("NOERROR", [])  # a slice in front of it has no Service
+    for rcode, answer in (("NOERROR", [Record(question.name, "CNAME", 1, 5, ("<nil>.",))]), ("SERVFAIL", []), gone):
         reply = Reply(rcode, ("aa",), answer, question=question.question())
         found, used = explained.explain(question, reply, facts)
         wanted = [str(each) for each in explained.own_addresses() if each.version == 4]
