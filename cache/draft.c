@@ -117,13 +117,15 @@ void draft_free(struct draft *draft)
 	free(draft->buf);
 	free(draft->names);
 	free(draft->items);
+	plain_free(&draft->plain);
 	*draft = (struct draft){.ttl_s = draft->ttl_s};
 }
 
 void draft_reset(struct draft *draft)
 {
 	if (draft->cap + draft->name_cap * sizeof *draft->names +
-			draft->item_cap * sizeof *draft->items >
+			draft->item_cap * sizeof *draft->items +
+			draft->plain.cap * 2 * sizeof *draft->plain.number >
 		KEEP_BYTES)
 		draft_free(draft);
 	texts_free(draft);
@@ -211,15 +213,37 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr)
 
 	/* Thousands may follow each other; their heads are the same. */
 	if (draft->error || open_answer(draft)->count == 0 || open_answer(draft)->stride != need ||
-		!grow_buf(draft, need)) {
+		draft->cap - draft->len < need) {
 		draft_record(draft, NULL, 0, addr, len);
 		return;
 	}
 	at = draft->buf + draft->len;
 	memcpy(at, at - need, ANSWER_HEAD);
-	memcpy(at + ANSWER_HEAD, addr, len);
+	if (len == 4) /* sizes that the compiler knows */
+		memcpy(at + ANSWER_HEAD, addr, 4);
+	else
+		memcpy(at + ANSWER_HEAD, addr, 16);
 	draft->len += need;
 	open_answer(draft)->count++;
+}
+
+uint32_t draft_plain(struct draft *draft)
+{
+	const struct plain *plain = &draft->plain;
+	uint32_t count = 0;
+
+	if (!grow_buf(draft, plain->count * ANSWER_A_LEN))
+		return 0;
+	for (size_t i = 0; i < plain->count; i++) {
+		uint8_t addr[4];
+
+		if (!plain_starts(plain, i))
+			continue;
+		bytes_set_u32(addr, plain_address(plain, i));
+		draft_address(draft, 4, addr);
+		count++;
+	}
+	return count;
 }
 
 void draft_close(struct draft *draft, uint32_t dashed_count)

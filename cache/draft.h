@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "plain.h"
 
 struct draft_name {
 	size_t entry_at; /* offset in the buffer */
@@ -27,7 +28,7 @@ struct draft_name {
 	uint8_t key[NAME_MAX_LEN];
 };
 
-/* Rules collect, sort and merge addresses here. */
+/* Rules collect, sort and merge addresses here, but for plain endpoints. */
 struct draft_item {
 	const char *host;    /* hostname as the object has it; NULL: none */
 	const char *cluster; /* the label behind it, of an import's endpoint; else NULL */
@@ -45,6 +46,7 @@ struct draft {
 	size_t name_count, name_cap;
 	struct draft_item *items;
 	size_t item_count, item_cap;
+	struct plain plain;         /* endpoints that need no item */
 	struct draft_text *texts;   /* of items, until the next reset */
 	size_t entry_at, answer_at; /* of what is open */
 	uint32_t ttl_s;
@@ -59,6 +61,8 @@ void draft_reset(struct draft *draft);
 void draft_begin(struct draft *draft, const uint8_t *key, size_t len, enum entry_kind kind);
 void draft_open(struct draft *draft, enum entry_slot slot, uint16_t type);
 void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr);
+/* Those of the plain endpoints, which are sorted, each once; returns how many. */
+uint32_t draft_plain(struct draft *draft);
 /* A record of any kind. owner NULL: the question's name. */
 void draft_record(struct draft *draft, const uint8_t *owner, size_t owner_len, const uint8_t *rdata,
 	size_t len);

@@ -194,10 +194,30 @@ static void member_close(struct ports_builder *builder)
 	builder->open_count = 0;
 }
 
+/* The same where there is nothing to find and nothing to grow: most endpoints have one
+ * list, and the one before them had it, too. */
+static bool member_close_plain(struct ports_builder *builder)
+{
+	uint32_t group;
+
+	if (builder->error || builder->open_count != 1 ||
+		builder->member_count == builder->member_cap)
+		return false;
+	group = builder->lists[builder->open[0]].group;
+	if (group >= builder->group_count)
+		return false;
+	builder->group_of[builder->member_count++] = (uint16_t)group;
+	return true;
+}
+
 void ports_builder_member(struct ports_builder *builder, uint32_t list, bool fresh)
 {
 	size_t at;
 
+	if (fresh && member_close_plain(builder)) {
+		builder->open[0] = list;
+		return;
+	}
 	if (fresh)
 		member_close(builder);
 	for (at = 0; at < builder->open_count && builder->open[at] < list; at++)

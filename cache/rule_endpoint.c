@@ -6,6 +6,7 @@
  * IPs with the same hostname, then all are returned". */
 #include "rule.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -30,19 +31,35 @@ const char *rule_host(const struct rule_config *config, const struct owner *owne
 static void collect_one(struct rule_run *run, const struct endpoint_slice *slice,
 	const char *const *hosts, size_t at, uint8_t family, const uint8_t *addr, uint32_t list)
 {
-	const char *host = rule_host(run->config, run->owner, hosts, at);
+	const char *host = hosts ? rule_host(run->config, run->owner, hosts, at) : NULL;
 
 	if (!host && hosts && hosts[at] && *hosts[at])
 		run->refused++;
 	if (slice->cluster)
 		rule_import_endpoint(run, slice, host, family, addr, list);
+	else if (!host && family == 4)
+		plain_add(&run->draft->plain, addr, list);
 	else
 		draft_item(run->draft, host, family, addr, list);
 }
 
+static bool collect_begin(struct rule_run *run)
+{
+	struct draft *draft = run->draft;
+	size_t v4_count = 0;
+
+	for (const struct slice_record *at = run->owner->slices; at; at = at->next)
+		v4_count += at->object->v4_count;
+	draft->item_count = 0;
+	if (!plain_begin(&draft->plain, v4_count) && !draft->error)
+		draft->error = -ENOMEM;
+	return !draft->error;
+}
+
 static void collect(struct rule_run *run)
 {
-	run->draft->item_count = 0;
+	if (!collect_begin(run))
+		return;
 	for (const struct slice_record *at = run->owner->slices; at; at = at->next) {
 		const struct endpoint_slice *slice = at->object;
 		size_t v4 = 0, v6 = 0;
@@ -74,12 +91,13 @@ bool rule_is_own(const struct rule_config *config, uint8_t family, const uint8_t
 	return false;
 }
 
-/* Put the addresses of one family: without a hostname (with_host false), or
+/* Put the addresses of one family's items: without a hostname (with_host false), or
  * those that have nothing but hostnames. Returns how many. Items are sorted; the
  * first of equals is without a hostname if any is. */
 static uint32_t put_part(
 	struct draft *draft, const struct draft_item *items, size_t n, bool with_host)
 {
+	const struct plain *plain = &draft->plain;
 	uint32_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -87,34 +105,42 @@ static uint32_t put_part(
 			continue;
 		if ((items[i].host != NULL) != with_host)
 			continue;
+		if (items[i].family == 4 && plain_find(plain, items[i].addr) < plain->count)
+			continue;
 		draft_address(draft, items[i].family, items[i].addr);
 		count++;
 	}
 	return count;
 }
 
-static void put_family(struct draft *draft, const struct draft_item *items, size_t n)
+/* Where items are an import's, there are no plain ones. */
+static void put_family(
+	struct draft *draft, uint8_t family, const struct draft_item *items, size_t n)
 {
+	const size_t plain = family == 4 ? draft->plain.count : 0;
 	uint32_t dashed;
 
-	if (!n)
+	if (!n && !plain)
 		return;
-	if (items->family == 4)
+	if (family == 4)
 		draft_open(draft, SLOT_ENDPOINTS_A, TYPE_A);
 	else
 		draft_open(draft, SLOT_ENDPOINTS_AAAA, TYPE_AAAA);
-	dashed = put_part(draft, items, n, false);
-	if (dashed < n)
-		put_part(draft, items, n, true);
+	dashed = plain ? draft_plain(draft) : 0;
+	dashed += put_part(draft, items, n, false);
+	put_part(draft, items, n, true);
 	draft_close(draft, dashed);
 }
 
-/* The ports of those without a hostname, one member for each that put_part() puts. */
-static void add_members(struct ports_builder *ports, const struct draft_item *items, size_t n)
+/* The ports of those without a hostname, one member for each that put_family() puts. */
+static void add_members(struct ports_builder *ports, const struct draft *draft)
 {
-	const struct draft_item *last = NULL;
+	const struct draft_item *items = draft->items, *last = NULL;
+	const struct plain *plain = &draft->plain;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < plain->count; i++)
+		ports_builder_member(ports, plain_list(plain, i), plain_starts(plain, i));
+	for (size_t i = 0; i < draft->item_count; i++) {
 		if (items[i].host)
 			continue;
 		ports_builder_member(
@@ -125,12 +151,21 @@ static void add_members(struct ports_builder *ports, const struct draft_item *it
 
 /* ---- hostnames ---- */
 
-/* The endpoint without a hostname that has the address, NULL: none. Items are sorted. */
-static const struct draft_item *find_dashed(
-	const struct draft_item *items, size_t n, const struct draft_item *wanted)
+/* The list of ports of the endpoint without a hostname that has the address; false: none.
+ * Items are sorted. */
+static bool find_dashed(
+	const struct draft *draft, size_t n, const struct draft_item *wanted, uint32_t *list)
 {
+	const struct draft_item *items = draft->items;
 	size_t low = 0, high = n;
 
+	if (wanted->family == 4) {
+		low = plain_find(&draft->plain, wanted->addr);
+		if (low == draft->plain.count)
+			return false;
+		*list = plain_list(&draft->plain, low);
+		return true;
+	}
 	while (low < high) {
 		const size_t middle = low + (high - low) / 2;
 
@@ -139,9 +174,10 @@ static const struct draft_item *find_dashed(
 		else
 			high = middle;
 	}
-	if (low < n && !items[low].host && draft_compare(&items[low], wanted) == 0)
-		return &items[low];
-	return NULL;
+	if (low == n || items[low].host || draft_compare(&items[low], wanted) != 0)
+		return false;
+	*list = items[low].list;
+	return true;
 }
 
 /* A hostname may be spelled as the dashed address of another endpoint: the name
@@ -152,8 +188,8 @@ static uint32_t add_namesakes(struct draft *draft)
 
 	for (size_t i = 0; i < n; i++) {
 		struct draft_item twin = {.host = draft->items[i].host};
-		const struct draft_item *found;
 		uint8_t label[NAME_MAX_LABEL];
+		uint32_t list;
 		size_t len;
 
 		if (!twin.host || draft->items[i].cluster)
@@ -161,9 +197,8 @@ static uint32_t add_namesakes(struct draft *draft)
 		len = strlen(twin.host);
 		name_lower(label, (const uint8_t *)twin.host, len);
 		twin.family = dashed_parse(label, len, twin.addr);
-		found = twin.family ? find_dashed(draft->items, n, &twin) : NULL;
-		if (found)
-			draft_item(draft, twin.host, twin.family, twin.addr, found->list);
+		if (twin.family && find_dashed(draft, n, &twin, &list))
+			draft_item(draft, twin.host, twin.family, twin.addr, list);
 	}
 	return (uint32_t)(draft->item_count - n);
 }
@@ -308,11 +343,15 @@ static bool has_endpoints(const struct owner *owner)
 
 static void find_own(struct rule_run *run)
 {
+	const struct rule_config *config = run->config;
 	const struct draft *draft = run->draft;
+	const struct plain *plain = &draft->plain;
 
-	for (size_t i = 0; run->config->own_count && i < draft->item_count; i++)
-		run->holds_own |=
-			rule_is_own(run->config, draft->items[i].family, draft->items[i].addr);
+	for (size_t i = 0; config->own_count && i < draft->item_count; i++)
+		run->holds_own |= rule_is_own(config, draft->items[i].family, draft->items[i].addr);
+	for (size_t i = 0; i < config->own_count; i++)
+		run->holds_own |= config->own[i].family == 4 &&
+				  plain_find(plain, config->own[i].bytes) < plain->count;
 }
 
 void rule_endpoint(struct rule_run *run)
@@ -333,12 +372,13 @@ void rule_endpoint(struct rule_run *run)
 	ports_builder_reset(run->ports);
 	collect(run);
 	address_sort(draft->items, draft->item_count);
+	plain_sort(&draft->plain);
 	while (v4 < draft->item_count && draft->items[v4].family == 4)
 		v4++;
-	put_family(draft, draft->items, v4);
+	put_family(draft, 4, draft->items, v4);
 	if (v4 < draft->item_count)
-		put_family(draft, draft->items + v4, draft->item_count - v4);
-	add_members(run->ports, draft->items, draft->item_count);
+		put_family(draft, 6, draft->items + v4, draft->item_count - v4);
+	add_members(run->ports, draft);
 	if (!import && !run->config->no_services)
 		find_own(run);
 	put_hosts(run);

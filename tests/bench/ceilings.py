@@ -52,8 +52,8 @@ CEILINGS = {
     "tcp": (3600, 3.1),
     "hit": (3050, 2.1),
     "new": (35000, 20.0),
-    "slice-100": (1057000, 19.1),
-    "slice-5000": (5303000, 36.0),
+    "slice-100": (1022500, 19.2),
+    "slice-5000": (2564000, 32.1),
 }
 HEADROOM = 1.15
 # headless-tcp: a write may be taken in parts. new: where the machine is so slow that no
