@@ -136,6 +136,37 @@ static void gives_large_memory_back(void **state)
 	draft_free(&draft);
 }
 
+/* Two slices may have the same address, with other ports. */
+static void plain_addresses_come_once(void **state)
+{
+	static const char records[] = "\xC0\x0C\0\1\0\1\0\0\0\7\0\4\12\0\0\1"
+				      "\xC0\x0C\0\1\0\1\0\0\0\7\0\4\12\0\0\2";
+	static const uint8_t addr[][4] = {{10, 0, 0, 2}, {10, 0, 0, 1}, {10, 0, 0, 2}};
+	const struct answer *answer;
+	struct draft draft;
+
+	(void)state;
+	draft_init(&draft, 7);
+	draft_begin(&draft, key, sizeof key, ENTRY_HEADLESS);
+	draft_open(&draft, SLOT_A, TYPE_A);
+	assert_int_equal(draft_plain(&draft), 0);
+	assert_true(plain_begin(&draft.plain, 3));
+	for (uint32_t i = 0; i < 3; i++)
+		plain_add(&draft.plain, addr[i], i);
+	plain_sort(&draft.plain);
+	assert_int_equal(draft_plain(&draft), 2);
+	draft_close(&draft, 2);
+	draft_end(&draft);
+	answer = entry_answer((const void *)draft_entry(&draft, &draft.names[0]), SLOT_A);
+	assert_int_equal(answer->count, 2);
+	assert_int_equal(answer->bytes, 32);
+	assert_memory_equal(answer->rr, records, 32);
+	assert_true(plain_begin(&draft.plain, 100000));
+	draft_reset(&draft);
+	assert_int_equal(draft.plain.cap, 0);
+	draft_free(&draft);
+}
+
 static bool is(const struct draft_item *item, const char *host, uint8_t first)
 {
 	const bool same_host = host ? item->host && strcmp(item->host, host) == 0 : !item->host;
@@ -224,6 +255,7 @@ int main(void)
 		cmocka_unit_test(leaves_nothing_to_chance),
 		cmocka_unit_test(errors_stick),
 		cmocka_unit_test(gives_large_memory_back),
+		cmocka_unit_test(plain_addresses_come_once),
 		cmocka_unit_test(sorts),
 		cmocka_unit_test(sorts_by_cluster),
 		cmocka_unit_test(keeps_texts),
