@@ -227,23 +227,27 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr)
 	open_answer(draft)->count++;
 }
 
+/* All but the first are written with the head of the one before them. */
 uint32_t draft_plain(struct draft *draft)
 {
 	const struct plain *plain = &draft->plain;
-	uint32_t count = 0;
+	uint8_t addr[4], *start, *at;
 
-	if (!grow_buf(draft, plain->count * ANSWER_A_LEN))
+	if (!plain->count || !grow_buf(draft, plain->count * ANSWER_A_LEN))
 		return 0;
-	for (size_t i = 0; i < plain->count; i++) {
-		uint8_t addr[4];
-
+	start = at = draft->buf + draft->len;
+	bytes_set_u32(addr, plain_address(plain, 0));
+	draft_record(draft, NULL, 0, addr, sizeof addr);
+	for (size_t i = 1; i < plain->count; i++) {
 		if (!plain_starts(plain, i))
 			continue;
-		bytes_set_u32(addr, plain_address(plain, i));
-		draft_address(draft, 4, addr);
-		count++;
+		memcpy(at + ANSWER_A_LEN, at, ANSWER_HEAD);
+		at += ANSWER_A_LEN;
+		bytes_set_u32(at + ANSWER_HEAD, plain_address(plain, i));
 	}
-	return count;
+	draft->len += (size_t)(at - start);
+	open_answer(draft)->count += (uint32_t)((at - start) / ANSWER_A_LEN);
+	return (uint32_t)((at - start) / ANSWER_A_LEN) + 1;
 }
 
 void draft_close(struct draft *draft, uint32_t dashed_count)

@@ -53,7 +53,7 @@ CEILINGS = {
     "hit": (3050, 2.1),
     "new": (35000, 20.0),
     "slice-100": (1022500, 19.2),
-    "slice-5000": (2564000, 32.1),
+    "slice-5000": (2330000, 32.0),
 }
 HEADROOM = 1.15
 # headless-tcp: a write may be taken in parts. new: where the machine is so slow that no
