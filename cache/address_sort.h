@@ -2,9 +2,8 @@
 #ifndef BINNACLE_CACHE_ADDRESS_SORT_H
 #define BINNACLE_CACHE_ADDRESS_SORT_H
 
-/* The endpoints of a Service in the order of their addresses. They are sorted anew with
- * each change of one of its slices: that has to be cheap for thousands, whose addresses
- * differ in two or three bytes. Those are what a radix sort looks at, the least first.
+/* Items in the order of their addresses: endpoints of a Service that are not plain (plain.h),
+ * for the same reason. Thousands of them differ in two or three bytes. Those are what a radix sort looks at, the least first.
  * Pure but for memory that it takes and gives back; without, it is qsort()'s. */
 
 #include "draft.h"

@@ -213,16 +213,13 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr)
 
 	/* Thousands may follow each other; their heads are the same. */
 	if (draft->error || open_answer(draft)->count == 0 || open_answer(draft)->stride != need ||
-		draft->cap - draft->len < need) {
+		!grow_buf(draft, need)) {
 		draft_record(draft, NULL, 0, addr, len);
 		return;
 	}
 	at = draft->buf + draft->len;
 	memcpy(at, at - need, ANSWER_HEAD);
-	if (len == 4) /* sizes that the compiler knows */
-		memcpy(at + ANSWER_HEAD, addr, 4);
-	else
-		memcpy(at + ANSWER_HEAD, addr, 16);
+	memcpy(at + ANSWER_HEAD, addr, len);
 	draft->len += need;
 	open_answer(draft)->count++;
 }

@@ -100,6 +100,33 @@ static void namesakes(void **state)
 	rules_free(f);
 }
 
+static void namesakes_have_the_ports_of_the_address(void **state)
+{
+	struct rules_fixture *f = rules_new(NULL, 0);
+	struct endpoints endpoints;
+	uint16_t group[4];
+
+	(void)state;
+	service(f);
+	assert_int_equal(
+		store_upsert(&f->store, make_slice_ports("shop", "a", "web", 1,
+						"10.0.0.0 10.0.0.1=10-0-0-2", "80:http:TCP")),
+		0);
+	assert_int_equal(store_upsert(&f->store,
+				 make_slice_ports("shop", "b", "web", 1, "10.0.0.2", "53:dns:UDP")),
+		0);
+	rules_run(f, rule_endpoint, ENTRY_CLUSTER_IP);
+	endpoints = endpoints_of((const void *)draft_entry(&f->draft, &f->draft.names[0]));
+	assert_int_equal(endpoints.v4_count, 2);
+	assert_int_equal(endpoints.host_count, 2);
+	for (uint32_t i = 0; i < 4; i++) /* two addresses, then the hostname's two */
+		group[i] = endpoints_get(&endpoints, i).group;
+	assert_int_not_equal(group[0], group[1]);
+	assert_int_equal(group[2], group[0]);
+	assert_int_equal(group[3], group[1]);
+	rules_free(f);
+}
+
 static void knows_its_own(void **state)
 {
 	const struct ip own[] = {make_ip("10.0.0.3"), make_ip("fd00::3")};
@@ -126,6 +153,7 @@ int main(void)
 		cmocka_unit_test(hostnames),
 		cmocka_unit_test(bad_hostnames_are_none),
 		cmocka_unit_test(namesakes),
+		cmocka_unit_test(namesakes_have_the_ports_of_the_address),
 		cmocka_unit_test(knows_its_own),
 	};
 
