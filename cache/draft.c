@@ -224,23 +224,28 @@ void draft_address(struct draft *draft, uint8_t family, const uint8_t *addr)
 	open_answer(draft)->count++;
 }
 
-/* All but the first are written with the head of the one before them. */
+/* All but the first are written with its head. */
 uint32_t draft_plain(struct draft *draft)
 {
 	const struct plain *plain = &draft->plain;
-	uint8_t addr[4], *start, *at;
+	const uint64_t *number = plain->number;
+	const size_t count = plain->count;
+	uint8_t addr[4], head[ANSWER_HEAD], *start, *at;
 
-	if (!plain->count || !grow_buf(draft, plain->count * ANSWER_A_LEN))
+	if (!count || !grow_buf(draft, count * ANSWER_A_LEN))
 		return 0;
 	start = at = draft->buf + draft->len;
 	bytes_set_u32(addr, plain_address(plain, 0));
 	draft_record(draft, NULL, 0, addr, sizeof addr);
-	for (size_t i = 1; i < plain->count; i++) {
-		if (!plain_starts(plain, i))
+	memcpy(head, at, sizeof head);
+	for (size_t i = 1; i < count; i++) {
+		const uint32_t address = (uint32_t)(number[i] >> 32);
+
+		if (address == (uint32_t)(number[i - 1] >> 32))
 			continue;
-		memcpy(at + ANSWER_A_LEN, at, ANSWER_HEAD);
 		at += ANSWER_A_LEN;
-		bytes_set_u32(at + ANSWER_HEAD, plain_address(plain, i));
+		memcpy(at, head, sizeof head);
+		bytes_set_u32(at + ANSWER_HEAD, address);
 	}
 	draft->len += (size_t)(at - start);
 	open_answer(draft)->count += (uint32_t)((at - start) / ANSWER_A_LEN);

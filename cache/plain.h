@@ -24,6 +24,16 @@ struct plain {
 bool plain_begin(struct plain *plain, size_t n);
 void plain_free(struct plain *plain);
 
+/* n addresses of four bytes, one behind the other. There must be room. */
+static inline void plain_add_all(struct plain *plain, const uint8_t *addrs, size_t n, uint32_t list)
+{
+	uint64_t *to = plain->number + plain->count;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (uint64_t)bytes_u32(addrs + 4 * i) << 32 | list;
+	plain->count += n;
+}
+
 /* There must be room. */
 static inline void plain_add(struct plain *plain, const uint8_t *addr, uint32_t list)
 {
@@ -44,6 +54,19 @@ static inline uint32_t plain_list(const struct plain *plain, size_t i)
 static inline bool plain_starts(const struct plain *plain, size_t i)
 {
 	return !i || plain_address(plain, i) != plain_address(plain, i - 1);
+}
+
+/* How many from i on, which is one of them, have the list of that at i and, but for i
+ * itself, another address than the one before; sorted. */
+static inline size_t plain_run(const struct plain *plain, size_t i)
+{
+	const uint64_t *number = plain->number;
+	size_t end = i + 1;
+
+	while (end < plain->count && (uint32_t)number[end] == (uint32_t)number[i] &&
+		number[end] != number[end - 1])
+		end++;
+	return end - i;
 }
 
 /* By address, then by list. */

@@ -194,30 +194,10 @@ static void member_close(struct ports_builder *builder)
 	builder->open_count = 0;
 }
 
-/* The same where there is nothing to find and nothing to grow: most endpoints have one
- * list, and the one before them had it, too. */
-static bool member_close_plain(struct ports_builder *builder)
-{
-	uint32_t group;
-
-	if (builder->error || builder->open_count != 1 ||
-		builder->member_count == builder->member_cap)
-		return false;
-	group = builder->lists[builder->open[0]].group;
-	if (group >= builder->group_count)
-		return false;
-	builder->group_of[builder->member_count++] = (uint16_t)group;
-	return true;
-}
-
 void ports_builder_member(struct ports_builder *builder, uint32_t list, bool fresh)
 {
 	size_t at;
 
-	if (fresh && member_close_plain(builder)) {
-		builder->open[0] = list;
-		return;
-	}
 	if (fresh)
 		member_close(builder);
 	for (at = 0; at < builder->open_count && builder->open[at] < list; at++)
@@ -228,6 +208,27 @@ void ports_builder_member(struct ports_builder *builder, uint32_t list, bool fre
 		(builder->open_count - at) * sizeof *builder->open);
 	builder->open[at] = list;
 	builder->open_count++;
+}
+
+/* All but the last are as the second, which shows what that is: most endpoints have one list. */
+void ports_builder_members(struct ports_builder *builder, uint32_t list, bool fresh, size_t n)
+{
+	uint16_t *group_of, group;
+
+	ports_builder_member(builder, list, fresh);
+	if (n > 1)
+		ports_builder_member(builder, list, true);
+	if (n <= 2)
+		return;
+	member_close(builder);
+	if (!GROW(builder, group_of, member_cap, builder->member_count + n))
+		return;
+	group_of = builder->group_of + builder->member_count;
+	group = group_of[-1];
+	for (size_t i = 0; i < n - 3; i++)
+		group_of[i] = group;
+	builder->member_count += n - 3;
+	ports_builder_member(builder, list, true);
 }
 
 /* ---- the bytes ---- */

@@ -57,6 +57,9 @@ uint32_t ports_builder_list(
  * two slices with one list has it twice (struct port_record, times). */
 void ports_builder_member(struct ports_builder *builder, uint32_t list, bool fresh);
 
+/* n of them, at least one, all with that list and each another endpoint; fresh: also the first. */
+void ports_builder_members(struct ports_builder *builder, uint32_t list, bool fresh, size_t n);
+
 /* Nothing is written where there are no ports. */
 void ports_builder_write(struct ports_builder *builder, struct draft *draft, enum entry_slot slot);
 

@@ -31,9 +31,10 @@ const char *rule_host(const struct rule_config *config, const struct owner *owne
 static void collect_one(struct rule_run *run, const struct endpoint_slice *slice,
 	const char *const *hosts, size_t at, uint8_t family, const uint8_t *addr, uint32_t list)
 {
-	const char *host = hosts ? rule_host(run->config, run->owner, hosts, at) : NULL;
+	const bool wants_host = hosts && hosts[at] && *hosts[at];
+	const char *host = wants_host ? rule_host(run->config, run->owner, hosts, at) : NULL;
 
-	if (!host && hosts && hosts[at] && *hosts[at])
+	if (!host && wants_host)
 		run->refused++;
 	if (slice->cluster)
 		rule_import_endpoint(run, slice, host, family, addr, list);
@@ -41,6 +42,28 @@ static void collect_one(struct rule_run *run, const struct endpoint_slice *slice
 		plain_add(&run->draft->plain, addr, list);
 	else
 		draft_item(run->draft, host, family, addr, list);
+}
+
+/* The IPv4 addresses [from, end) of a slice. Most have no hostname. */
+static void collect_v4(struct rule_run *run, const struct endpoint_slice *slice, size_t from,
+	size_t end, uint32_t list)
+{
+	const char *const *hosts = slice->v4_hostnames;
+
+	while (from < end) {
+		size_t plain = slice->cluster ? from : end;
+
+		for (size_t i = from; hosts && i < plain; i++) {
+			if (hosts[i])
+				plain = i;
+		}
+		plain_add_all(&run->draft->plain, slice->v4 + 4 * from, plain - from, list);
+		from = plain;
+		if (from < end) {
+			collect_one(run, slice, hosts, from, 4, slice->v4 + 4 * from, list);
+			from++;
+		}
+	}
 }
 
 static bool collect_begin(struct rule_run *run)
@@ -70,9 +93,8 @@ static void collect(struct rule_run *run)
 			const uint32_t list =
 				ports_builder_list(run->ports, group->ports, group->port_count);
 
-			for (; v4 < v4_end; v4++)
-				collect_one(run, slice, slice->v4_hostnames, v4, 4,
-					slice->v4 + 4 * v4, list);
+			collect_v4(run, slice, v4, v4_end, list);
+			v4 = v4_end;
 			for (; v6 < v6_end; v6++)
 				collect_one(run, slice, slice->v6_hostnames, v6, 6,
 					slice->v6 + 16 * v6, list);
@@ -138,8 +160,12 @@ static void add_members(struct ports_builder *ports, const struct draft *draft)
 	const struct draft_item *items = draft->items, *last = NULL;
 	const struct plain *plain = &draft->plain;
 
-	for (size_t i = 0; i < plain->count; i++)
-		ports_builder_member(ports, plain_list(plain, i), plain_starts(plain, i));
+	for (size_t i = 0; i < plain->count;) {
+		const size_t same = plain_run(plain, i);
+
+		ports_builder_members(ports, plain_list(plain, i), plain_starts(plain, i), same);
+		i += same;
+	}
 	for (size_t i = 0; i < draft->item_count; i++) {
 		if (items[i].host)
 			continue;

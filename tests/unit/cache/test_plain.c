@@ -80,6 +80,59 @@ static void any_number_is_sorted(void **state)
 	plain_free(&plain);
 }
 
+/* n addresses from base on, each but `twice` once, in an order that is none. */
+static void fill_distinct(struct plain *plain, size_t n, uint32_t base, uint32_t step, bool twice)
+{
+	assert_true(plain_begin(plain, n));
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t at = (uint32_t)(i * 7919 % n); /* a prime that n is no multiple of */
+		uint8_t addr[4];
+
+		bytes_set_u32(addr, base + (twice && at == n - 1 ? at - 1 : at) * step);
+		plain_add_all(plain, addr, 1, 77);
+	}
+}
+
+static void distinct_addresses_of_one_list(void **state)
+{
+	static const size_t counts[] = {63, 64, 65, 300, MOST};
+	static const uint32_t steps[] = {1, 2, 31, 32, 60, 64, 128, 100000};
+	static const uint32_t bases[] = {0, 0x0a000000, 0x0a0000ff, 0x0afffff0, 0xc0000201};
+	struct plain plain = {.count = 0};
+
+	(void)state;
+	for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+		for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
+			for (size_t b = 0; b < sizeof bases / sizeof *bases; b++) {
+				fill_distinct(&plain, counts[c], bases[b], steps[s], false);
+				is_sorted(&plain);
+				fill_distinct(&plain, counts[c], bases[b], steps[s], true);
+				is_sorted(&plain);
+				assert_int_equal(plain_list(&plain, 0), 77);
+			}
+		}
+	}
+	plain_free(&plain);
+}
+
+static void runs_end_where_something_differs(void **state)
+{
+	static const uint8_t addrs[] = {10, 0, 0, 1, 10, 0, 0, 2, 10, 0, 0, 3, 10, 0, 0, 4};
+	struct plain plain = {.count = 0};
+
+	(void)state;
+	assert_true(plain_begin(&plain, 6));
+	plain_add_all(&plain, addrs, 4, 5);
+	assert_int_equal(plain_run(&plain, 0), 4);
+	assert_int_equal(plain_run(&plain, 3), 1);
+	plain_add(&plain, addrs + 12, 5); /* the same once more */
+	assert_int_equal(plain_run(&plain, 0), 4);
+	assert_int_equal(plain_run(&plain, 4), 1);
+	plain_add(&plain, addrs + 12, 6); /* in another list */
+	assert_int_equal(plain_run(&plain, 4), 1);
+	plain_free(&plain);
+}
+
 /* The first of those with the address, and none that is not there. */
 static void finds_the_first(void **state)
 {
@@ -143,6 +196,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_number_is_sorted),
+		cmocka_unit_test(distinct_addresses_of_one_list),
+		cmocka_unit_test(runs_end_where_something_differs),
 		cmocka_unit_test(finds_the_first),
 		cmocka_unit_test(keeps_address_and_list),
 		cmocka_unit_test(without_memory),

@@ -126,6 +126,39 @@ static void lists_of_one_endpoint_unite(void **state)
 	assert_string_equal(written(f), "80|80x2 53|80 8080|80 8080x2|8080 of 0 1 2 3 4");
 }
 
+/* Runs of up to seven endpoints, whose lists follow each other in all ways. */
+static void many_are_as_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[sizeof f->text];
+
+	for (unsigned seed = 0; seed < 200; seed++) {
+		for (unsigned at_once = 0; at_once < 2; at_once++) {
+			uint32_t lists[3], draw = seed;
+
+			ports_builder_reset(&f->builder);
+			lists[0] = ports_builder_list(&f->builder, http, 1);
+			lists[1] = ports_builder_list(&f->builder, both, 2);
+			lists[2] = ports_builder_list(&f->builder, NULL, 0);
+			for (unsigned run = 0; run < 12; run++) {
+				const uint32_t list = lists[draw / 7 % 3];
+				const bool fresh = !run || draw & 64;
+				const size_t n = 1 + draw % 7;
+
+				for (size_t i = 0; !at_once && i < n; i++)
+					ports_builder_member(&f->builder, list, i || fresh);
+				if (at_once)
+					ports_builder_members(&f->builder, list, fresh, n);
+				draw = (draw * 1103515245 + 12345) >> 3;
+			}
+			written(f);
+			if (at_once)
+				assert_string_equal(f->text, wanted);
+			memcpy(wanted, f->text, sizeof wanted);
+		}
+	}
+}
+
 /* A Service of slices that all differ stays within what a set can count. */
 static void counts_are_bounded(void **state)
 {
@@ -185,7 +218,7 @@ static void errors_stick(void **state)
 		b = ports_builder_list(&f->builder, both, 2);
 		ports_builder_member(&f->builder, a, true);
 		ports_builder_member(&f->builder, b, false);
-		ports_builder_member(&f->builder, b, true);
+		ports_builder_members(&f->builder, b, true, 100);
 		ports_builder_write(&f->builder, &f->draft, SLOT_ENDPOINT_PORTS);
 		nomem_at(0);
 		if (!f->draft.error)
@@ -206,6 +239,7 @@ int main(void)
 		CASE(equal_lists_are_one),
 		CASE(no_ports_no_set),
 		CASE(lists_of_one_endpoint_unite),
+		CASE(many_are_as_one_by_one),
 		CASE(counts_are_bounded),
 		CASE(long_texts_are_no_names),
 		CASE(errors_stick),
