@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include "decode.h"
+#include "proto_document.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -53,6 +54,13 @@ int answer_add(struct answer *answer, const char *data, size_t len)
 	return 0;
 }
 
+bool answer_is_objects(const struct answer *answer)
+{
+	const char *type = answer->content_type;
+
+	return !*type || strncmp(type, "application/json", 16) == 0 || proto_content_type(type);
+}
+
 static void body_describe(const struct answer *answer, char detail[ANSWER_DETAIL_MAX])
 {
 	const bool plain = strncmp(answer->content_type, "text/plain", 10) == 0;
@@ -93,13 +101,24 @@ static enum outcome status_outcome(int status, bool page, bool too_large)
 	return status >= 400 && status < 500 ? OUTCOME_BAD_REQUEST : OUTCOME_SERVER;
 }
 
+static struct document body_document(const struct answer *answer)
+{
+	struct document document;
+
+	if (proto_content_type(answer->content_type) &&
+		proto_document(answer->body, answer->body_len, NULL, 0, &document))
+		return document;
+	return (struct document){.bytes = answer->body, .len = answer->body_len};
+}
+
 enum outcome answer_failure(struct answer *answer, bool page, char detail[ANSWER_DETAIL_MAX])
 {
 	struct decode_meta meta = {.retry_after_s = -1};
+	struct document document;
 
 	body_describe(answer, detail);
-	if (answer->body_len > 0 &&
-		decode_meta(answer->body, answer->body_len, &meta) == DECODE_OK && meta.message[0])
+	document = body_document(answer);
+	if (answer->body_len > 0 && decode_meta(&document, &meta) == DECODE_OK && meta.message[0])
 		snprintf(detail, ANSWER_DETAIL_MAX, "%s", meta.message);
 	free(meta.continue_token);
 	if (answer->retry_after_s < 0)

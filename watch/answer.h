@@ -31,6 +31,9 @@ void answer_head(struct answer *answer, const struct transport_head *head);
 /* 0 or -ENOMEM. */
 int answer_add(struct answer *answer, const char *data, size_t len);
 
+/* By its content type it is, or may be, objects of the API: JSON, protobuf, or it is not said. */
+bool answer_is_objects(const struct answer *answer);
+
 /* What a status other than 200 means, with a text for a person. page: it was the
  * answer to a continue token. */
 enum outcome answer_failure(struct answer *answer, bool page, char detail[ANSWER_DETAIL_MAX]);

@@ -274,14 +274,20 @@ enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
 	return DECODE_OK;
 }
 
-enum decode_result decode_object(enum resource resource, const char *json, size_t len,
+unsigned decode_parts(const struct decode_options *options)
+{
+	return (options->pod_names ? DECODE_POD_NAMES : 0u) | (options->zones ? DECODE_ZONES : 0u) |
+	       (options->externals ? DECODE_EXTERNALS : 0u);
+}
+
+enum decode_result decode_object(enum resource resource, const struct document *document,
 	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX])
 {
 	cJSON *tree = NULL;
 	enum decode_result result;
 
 	json_arena_begin();
-	result = tree_parse(json, len, &tree, why);
+	result = tree_parse(document, &tree, why);
 	if (result == DECODE_OK)
 		result = decode_tree(resource, tree, options, out, why);
 	json_arena_end(tree);
@@ -297,7 +303,7 @@ static const size_t identity_sizes[KIND_COUNT] = {
 	[KIND_IMPORT_SLICE] = sizeof(struct endpoint_slice),
 };
 
-enum decode_result decode_identity(enum resource resource, const char *json, size_t len,
+enum decode_result decode_identity(enum resource resource, const struct document *document,
 	struct object **out, char why[DECODE_WHY_MAX])
 {
 	const enum object_kind kind = resource_table[resource].kind;
@@ -306,7 +312,7 @@ enum decode_result decode_identity(enum resource resource, const char *json, siz
 	struct identity id;
 	struct pack pack;
 	cJSON *tree;
-	enum decode_result result = tree_parse(json, len, &tree, why);
+	enum decode_result result = tree_parse(document, &tree, why);
 
 	if (result != DECODE_OK)
 		return result;

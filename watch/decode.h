@@ -2,10 +2,11 @@
 #ifndef BINNACLE_WATCH_DECODE_H
 #define BINNACLE_WATCH_DECODE_H
 
-/* One JSON document to one object. A row per API resource; the only place that
+/* One document, JSON or protobuf, to one object. A row per API resource; the only place that
  * knows the API's field names. cJSON trees never outlive a call.
  */
 
+#include "document.h"
 #include "object.h"
 
 struct cJSON;
@@ -39,7 +40,7 @@ enum decode_result {
 	DECODE_SKIP,    /* valid, but nothing to DNS (FQDN slice, slice of no Service, a
 			 * leader-election Endpoints object, ...) */
 	DECODE_INVALID, /* an object that cannot be used; why says it */
-	DECODE_SYNTAX,  /* not JSON */
+	DECODE_SYNTAX,  /* not JSON, or no such message */
 	DECODE_NOMEM
 };
 
@@ -68,13 +69,18 @@ struct decode_options {
 	int64_t *triggered_ns;
 };
 
+/* What only some options read. */
+enum decode_part { DECODE_POD_NAMES = 1, DECODE_ZONES = 2, DECODE_EXTERNALS = 4 };
+
+unsigned decode_parts(const struct decode_options *options);
+
 /* One object (an item of a list, or an event's object). On INVALID, name and ns
  * of the object are in why as far as they were readable; on OK why is "", or
  * says which address was left out because it is none, or none to be used. An
  * object whose addresses are all like that is INVALID. A namespaced object without
  * metadata.namespace is INVALID too: a manifest's default namespace is its
  * reader's business. */
-enum decode_result decode_object(enum resource resource, const char *json, size_t len,
+enum decode_result decode_object(enum resource resource, const struct document *document,
 	const struct decode_options *options, struct object **out, char why[DECODE_WHY_MAX]);
 /* The same from a tree that somebody else built (manifests). */
 enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
@@ -83,7 +89,7 @@ enum decode_result decode_tree(enum resource resource, const struct cJSON *tree,
 /* metadata and identity only, for deletes and for SKIPped objects: ns, name and
  * version in an object of the resource's kind with nothing else set (a slice's
  * service is NULL here). */
-enum decode_result decode_identity(enum resource resource, const char *json, size_t len,
+enum decode_result decode_identity(enum resource resource, const struct document *document,
 	struct object **out, char why[DECODE_WHY_MAX]);
 
 /* A Status object, or the metadata of a list or bookmark. */
@@ -97,9 +103,9 @@ struct decode_meta {
 	int retry_after_s;      /* Status.details.retryAfterSeconds; -1: none */
 	bool too_large_version; /* cause ResourceVersionTooLarge, or the message says so */
 };
-/* json: a list's metadata by itself, or a whole object with metadata in it (a
+/* document: a list's metadata by itself, or a whole object with metadata in it (a
  * bookmark, a Status). out is untouched unless the result is OK. */
-enum decode_result decode_meta(const char *json, size_t len, struct decode_meta *out);
+enum decode_result decode_meta(const struct document *document, struct decode_meta *out);
 
 /* An APIResourceList (GET /apis/GROUP/VERSION): is a resource of this name in it?
  * OK, SKIP (no such resource), INVALID (not an APIResourceList), SYNTAX, NOMEM. */

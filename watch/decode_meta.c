@@ -59,14 +59,14 @@ static void metadata_read(struct decoder *d, const cJSON *metadata, struct decod
 		d->result = DECODE_NOMEM;
 }
 
-enum decode_result decode_meta(const char *json, size_t len, struct decode_meta *out)
+enum decode_result decode_meta(const struct document *document, struct decode_meta *out)
 {
 	char why[DECODE_WHY_MAX] = "";
 	struct decoder d = {.why = why};
 	struct decode_meta meta = {.retry_after_s = -1};
 	const cJSON *metadata;
 	cJSON *tree;
-	enum decode_result result = tree_parse(json, len, &tree, why);
+	enum decode_result result = tree_parse(document, &tree, why);
 
 	if (result != DECODE_OK)
 		return result;
@@ -94,7 +94,7 @@ enum decode_result decode_offers(const char *json, size_t len, const char *name)
 	enum decode_result result;
 	cJSON *tree;
 
-	result = tree_parse(json, len, &tree, why);
+	result = tree_parse(&(struct document){.bytes = json, .len = len}, &tree, why);
 	if (result != DECODE_OK)
 		return result;
 	if (!text_is(tree_text(&d, tree, "kind"), "APIResourceList"))

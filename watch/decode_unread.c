@@ -3,9 +3,6 @@
 
 #include <assert.h>
 
-/* Who reads it after all. */
-enum { READ_POD_NAMES = 1, READ_ZONES = 2, READ_EXTERNALS = 4 };
-
 #define OF(resource) (1u << RESOURCE_##resource)
 #define ALL          ((1u << RESOURCE_COUNT) - 1)
 #define SLICES       (OF(SLICES) | OF(SLICES_V1BETA1) | OF(IMPORT_SLICES))
@@ -16,7 +13,7 @@ enum { READ_POD_NAMES = 1, READ_ZONES = 2, READ_EXTERNALS = 4 };
 	}
 #define UNLESS(depth, key, resources, option)                                                      \
 	{                                                                                          \
-		JSON_MEMBER(depth, key), resources, READ_##option                                  \
+		JSON_MEMBER(depth, key), resources, DECODE_##option                                \
 	}
 
 static const struct {
@@ -78,9 +75,7 @@ static_assert(sizeof members / sizeof members[0] < DECODE_UNREAD_MAX, "room for 
 void decode_unread(enum resource resource, const struct decode_options *options,
 	struct json_member out[DECODE_UNREAD_MAX])
 {
-	const unsigned read = (options->pod_names ? READ_POD_NAMES : 0u) |
-			      (options->zones ? READ_ZONES : 0u) |
-			      (options->externals ? READ_EXTERNALS : 0u);
+	const unsigned read = decode_parts(options);
 	size_t count = 0;
 
 	for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {

@@ -17,6 +17,8 @@
 
 #include "frames.h"
 
+#include "proto_frames.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -49,6 +51,9 @@ struct frames {
 	bool has_meta, has_items, has_text, has_document;
 
 	struct json_value value; /* its text: the event's type, or the list's kind */
+
+	bool protobuf; /* none of this: */
+	struct proto_frames proto;
 };
 
 /* ---- frames out ---- */
@@ -58,7 +63,7 @@ static int document_tell(struct frames *f, enum frame_type type)
 	struct frame frame = {.type = type, .event = f->value.text.bytes};
 	int error;
 
-	frame.json = json_value_document(&f->value, &frame.len);
+	frame.document.bytes = json_value_document(&f->value, &frame.document.len);
 	error = f->fn(f->user, &frame);
 	f->has_document = false;
 	json_value_clear(&f->value);
@@ -246,12 +251,10 @@ static int chunk_end(struct frames *f, const char *end)
 	return json_value_chunk_end(&f->value, end, inside);
 }
 
-int frames_feed(struct frames *f, const char *data, size_t len)
+static int json_feed(struct frames *f, const char *data, size_t len)
 {
 	const char *p = data, *end = data + len;
 
-	if (f->error || len == 0)
-		return f->error;
 	json_value_chunk_begin(&f->value, data);
 	while (p < end && f->error == 0)
 		f->error = frames_step(f, &p, end);
@@ -260,16 +263,28 @@ int frames_feed(struct frames *f, const char *data, size_t len)
 	return f->error;
 }
 
+int frames_feed(struct frames *f, const char *data, size_t len)
+{
+	if (f->error || len == 0)
+		return f->error;
+	if (!f->protobuf)
+		return json_feed(f, data, len);
+	f->error = proto_frames_feed(&f->proto, data, len);
+	return f->error;
+}
+
 int frames_end(const struct frames *f)
 {
 	if (f->error)
 		return f->error;
+	if (f->protobuf)
+		return proto_frames_end(&f->proto);
 	return f->outer == (f->mode == FRAMES_LIST ? AFTER_END : OUTSIDE) ? 0 : -ENODATA;
 }
 
 const char *frames_kind(const struct frames *f)
 {
-	return f->value.text.bytes;
+	return f->protobuf ? f->proto.kind : f->value.text.bytes;
 }
 
 /* ---- life ---- */
@@ -279,10 +294,16 @@ void frames_reset(struct frames *f, enum frames_mode mode, const struct json_mem
 	f->mode = mode;
 	f->error = 0;
 	f->outer = OUTSIDE;
-	f->has_document = false;
+	f->has_document = f->protobuf = false;
 	json_text_clear(&f->value.text);
 	json_value_clear(&f->value);
 	json_value_leave_out(&f->value, unread);
+}
+
+void frames_protobuf(struct frames *f, const struct proto_message *object, unsigned parts)
+{
+	f->protobuf = true;
+	proto_frames_begin(&f->proto, f->mode, object, parts);
 }
 
 struct frames *frames_new(
@@ -295,6 +316,9 @@ struct frames *frames_new(
 	f->fn = fn;
 	f->user = user;
 	f->limits = limits ? *limits : (struct frames_limits){FRAMES_OBJECT_MAX, FRAMES_DEPTH_MAX};
+	f->proto.object_max = f->limits.object_max;
+	f->proto.fn = fn;
+	f->proto.user = user;
 	json_value_init(&f->value, f->limits.depth_max);
 	frames_reset(f, mode, NULL);
 	return f;
@@ -305,5 +329,6 @@ void frames_free(struct frames *f)
 	if (!f)
 		return;
 	json_value_free(&f->value);
+	proto_frames_free(&f->proto);
 	free(f);
 }

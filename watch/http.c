@@ -543,7 +543,8 @@ struct http_call *http_get(struct http *http, const struct access_view *view,
 	http_ahead_set(call->easy, view);
 	bad = call_set_hooks(call) || http_setup_connection(call->easy, view) ||
 	      http_setup_tls(call->easy, view) || call_set_transfer(call, view, request) ||
-	      http_setup_request(call->easy, view, request->target, &call->setup);
+	      http_setup_request(
+		      call->easy, view, request->target, request->protobuf, &call->setup);
 	return call_start(call, bad);
 }
 
@@ -558,7 +559,7 @@ struct http_call *http_connect(struct http *http, const struct access_view *view
 		return NULL;
 	bad = call_set_hooks(call) || http_setup_connection(call->easy, view) ||
 	      http_setup_tls(call->easy, view) ||
-	      http_setup_request(call->easy, view, "", &call->setup) ||
+	      http_setup_request(call->easy, view, "", false, &call->setup) ||
 	      curl_easy_setopt(call->easy, CURLOPT_CONNECT_ONLY, 1L) != CURLE_OK;
 	return call_start(call, bad);
 }

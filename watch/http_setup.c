@@ -4,6 +4,8 @@
 
 #include "http_setup.h"
 
+#include "proto_document.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,14 +148,15 @@ out:
 	return bad;
 }
 
-int http_setup_request(
-	CURL *easy, const struct access_view *view, const char *target, struct http_setup *setup)
+int http_setup_request(CURL *easy, const struct access_view *view, const char *target,
+	bool protobuf, struct http_setup *setup)
 {
 	int bad = url_set(easy, view, target, setup);
 
 	if (bad)
 		return bad;
-	if (slist_add(&setup->headers, "Accept: application/json") < 0)
+	if (slist_add(&setup->headers, protobuf ? "Accept: " PROTO_CONTENT_TYPE ",application/json"
+						: "Accept: application/json") < 0)
 		return -ENOMEM;
 	for (size_t i = 0; view->headers && view->headers[i]; i++) {
 		if (slist_add(&setup->headers, view->headers[i]) < 0)

@@ -24,10 +24,11 @@ int http_setup_connection(CURL *easy, const struct access_view *view);
  * different tls_generation. */
 int http_setup_tls(CURL *easy, const struct access_view *view);
 
-/* URL and headers. Where view->tls_server_name is set, the URL gets that name,
+/* URL and headers; protobuf: the answer may be that instead of JSON. Where
+ * view->tls_server_name is set, the URL gets that name,
  * the connection goes to the URL's own host, and the Host header stays as it was. */
-int http_setup_request(
-	CURL *easy, const struct access_view *view, const char *target, struct http_setup *setup);
+int http_setup_request(CURL *easy, const struct access_view *view, const char *target,
+	bool protobuf, struct http_setup *setup);
 
 void http_setup_free(struct http_setup *setup);
 

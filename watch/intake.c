@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "intake.h"
 
+#include "proto_document.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +117,7 @@ static int object_refuse(
 
 	if (result == DECODE_SKIP && !stream)
 		return 0;
-	found = decode_identity(intake->resource, frame->json, frame->len, &identity, identity_why);
+	found = decode_identity(intake->resource, &frame->document, &identity, identity_why);
 	if (found == DECODE_NOMEM)
 		return verdict_set(intake, OUTCOME_NO_MEMORY);
 	if (result == DECODE_INVALID)
@@ -141,8 +143,7 @@ static int object_take(
 	enum decode_result result;
 
 	intake->triggered_ns = 0;
-	result = decode_object(
-		intake->resource, frame->json, frame->len, &intake->options, &object, why);
+	result = decode_object(intake->resource, &frame->document, &intake->options, &object, why);
 
 	switch (result) {
 	case DECODE_OK:
@@ -176,7 +177,7 @@ static int object_take(
 static int meta_decode(
 	struct intake *intake, const struct frame *frame, struct decode_meta *meta, const char *why)
 {
-	switch (decode_meta(frame->json, frame->len, meta)) {
+	switch (decode_meta(&frame->document, meta)) {
 	case DECODE_OK:
 		return 0;
 	case DECODE_NOMEM:
@@ -279,7 +280,7 @@ static int event_delete(struct intake *intake, const struct frame *frame)
 	char why[DECODE_WHY_MAX];
 	struct object *identity = NULL;
 
-	switch (decode_identity(intake->resource, frame->json, frame->len, &identity, why)) {
+	switch (decode_identity(intake->resource, &frame->document, &identity, why)) {
 	case DECODE_OK:
 		break;
 	case DECODE_NOMEM:
@@ -425,7 +426,7 @@ void intake_begin(struct intake *intake, enum intake_mode mode, bool latest)
 	intake->continue_token = NULL;
 	intake->mode = mode;
 	intake->latest = latest;
-	intake->identified = intake->bookmarked = false;
+	intake->identified = intake->bookmarked = intake->protobuf = false;
 	intake->stream_events = 0;
 	intake->page_version = 0;
 	intake->verdict = OUTCOME_NONE;
@@ -433,6 +434,15 @@ void intake_begin(struct intake *intake, enum intake_mode mode, bool latest)
 	decode_unread(intake->resource, &intake->options, intake->unread);
 	frames_reset(
 		intake->frames, mode == INTAKE_LIST ? FRAMES_LIST : FRAMES_STREAM, intake->unread);
+}
+
+void intake_head(struct intake *intake, const char *content_type)
+{
+	const struct proto_message *object = proto_message_of(intake->resource);
+
+	intake->protobuf = object && proto_content_type(content_type);
+	if (intake->protobuf)
+		frames_protobuf(intake->frames, object, decode_parts(&intake->options));
 }
 
 static enum outcome frames_outcome(struct intake *intake, int error)
@@ -448,7 +458,9 @@ static enum outcome frames_outcome(struct intake *intake, int error)
 		corrupt(intake, "an object is larger than anything the API server can store");
 		return OUTCOME_CORRUPT;
 	default:
-		corrupt(intake, "the answer is not the JSON of a list or a watch");
+		corrupt(intake, intake->protobuf
+					? "the answer is not the protobuf of a list or a watch"
+					: "the answer is not the JSON of a list or a watch");
 		return OUTCOME_CORRUPT;
 	}
 }

@@ -44,6 +44,7 @@ struct intake {
 	bool completed;  /* a list has become complete; the reader clears it */
 	bool bookmarked; /* this stream has sent a bookmark */
 	bool identified; /* this page's metadata has come */
+	bool protobuf;   /* this body is no JSON */
 	uint64_t stream_events;
 	uint64_t count;        /* objects told since begin_replace */
 	uint64_t page_version; /* of this page's metadata */
@@ -73,6 +74,9 @@ void intake_free(struct intake *intake);
 /* A body begins. A LIST after a page that was not the last goes on with it; every
  * other body begins anew, and aborts a list that is still under way. */
 void intake_begin(struct intake *intake, enum intake_mode mode, bool latest);
+
+/* The body's content type, before its first byte; JSON where nothing is said. */
+void intake_head(struct intake *intake, const char *content_type);
 
 /* NONE: go on. The sink is settled. */
 enum outcome intake_bytes(struct intake *intake, const char *data, size_t len);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "json_tree.h"
 
+#include "proto_tree.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -70,11 +72,15 @@ void decoder_finish(struct decoder *d)
 
 /* ---- reads ---- */
 
-enum decode_result tree_parse(const char *json, size_t len, cJSON **out, char why[DECODE_WHY_MAX])
+enum decode_result tree_parse(
+	const struct document *document, cJSON **out, char why[DECODE_WHY_MAX])
 {
-	const char *end = NULL;
+	const char *const json = document->bytes, *end = NULL;
+	const size_t len = document->len;
 	cJSON *tree;
 
+	if (document->message)
+		return proto_tree(document, out, why);
 	/* cJSON does not say whether memory or the text was at fault; malloc does. */
 	errno = 0;
 	tree = cJSON_ParseWithLengthOpts(json, len, &end, 0);

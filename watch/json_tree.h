@@ -2,7 +2,8 @@
 #ifndef BINNACLE_WATCH_JSON_TREE_H
 #define BINNACLE_WATCH_JSON_TREE_H
 
-/* Typed reads from a cJSON tree for the decoders, with a sticky verdict: the first
+/* Typed reads from a cJSON tree (which protobuf becomes, too) for the decoders, with a
+ * sticky verdict: the first
  * refusal stays and names the member; every read after it is still safe. A member
  * that is null counts as absent. A NULL tree has no members. Pure. Any thread.
  */
@@ -28,8 +29,9 @@ void decoder_leave_out(struct decoder *d, const char *format, ...)
 /* To be called once at the end: puts what was left out into why. */
 void decoder_finish(struct decoder *d);
 
-/* OK, or SYNTAX or NOMEM with why. Nothing but white space may follow the document. */
-enum decode_result tree_parse(const char *json, size_t len, cJSON **out, char why[DECODE_WHY_MAX]);
+/* OK, or SYNTAX or NOMEM with why. Nothing but white space may follow a JSON document. */
+enum decode_result tree_parse(
+	const struct document *document, cJSON **out, char why[DECODE_WHY_MAX]);
 
 /* NULL if absent; NULL and a refusal if it is of another type. */
 const char *tree_text(struct decoder *d, const cJSON *tree, const char *key);

@@ -15,6 +15,7 @@
 #include "backoff.h"
 #include "intake.h"
 #include "notice.h"
+#include "proto_schema.h"
 #include "target.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@
 #define WATCH_SILENCE_MS       180000u
 #define STREAM_LIST_SILENCE_MS 30000u
 #define STREAM_LIST_RETRY_MS   3600000u
+#define PROTOBUF_RETRY_MS      3600000u
 #define POLL_S                 60u
 
 struct reflector {
@@ -58,6 +60,7 @@ struct reflector {
 	bool absent;                  /* an optional resource is not there: no objects */
 	enum outcome reason;          /* why there has to be one */
 	uint64_t stream_list_from_ms; /* no streamed list before this time */
+	uint64_t protobuf_from_ms;    /* nothing but JSON before this time */
 
 	/* the call */
 	bool fresh; /* its credentials are read anew: the last answer was 401 */
@@ -246,6 +249,8 @@ static void success_note(struct reflector *r)
 /* A page is neither: what went wrong with the one before it is not forgotten. */
 static void result_note(struct reflector *r, enum outcome outcome)
 {
+	if (outcome == OUTCOME_CORRUPT && r->intake.protobuf)
+		r->protobuf_from_ms = now_ms(r) + PROTOBUF_RETRY_MS;
 	if (outcome == OUTCOME_WHOLE || (outcome == OUTCOME_ENDED && r->state == REFLECTOR_WATCH))
 		success_note(r);
 	else if (outcome != OUTCOME_PAGE)
@@ -369,13 +374,13 @@ static void stream_error_finish(struct reflector *r, enum outcome outcome)
 static void intake_finish(struct reflector *r, enum outcome outcome)
 {
 	const char *type = r->answer.content_type;
-	const bool json = !*type || strncmp(type, "application/json", 16) == 0;
+	const bool usual = answer_is_objects(&r->answer);
 	char detail[ANSWER_DETAIL_MAX];
 
 	switch (outcome) {
 	case OUTCOME_CORRUPT:
 		snprintf(detail, sizeof detail, "%s%s%s", r->intake.why,
-			json ? "" : "; its content type is ", json ? "" : type);
+			usual ? "" : "; its content type is ", usual ? "" : type);
 		finish(r, outcome, detail);
 		break;
 	case OUTCOME_EXPIRED:
@@ -428,6 +433,7 @@ static void call_head(void *user, const struct transport_head *head)
 	atomic_store_explicit(&r->last_contact_ms, r->head_ms, memory_order_relaxed);
 	if (r->answer.status != 200)
 		return;
+	intake_head(&r->intake, head->content_type);
 	r->fresh = false;
 	backoff_accepted(&r->backoff);
 	atomic_store_explicit(&r->forbidden, false, memory_order_relaxed);
@@ -552,6 +558,8 @@ static void call_make(struct reflector *r, char *target, struct transport_reques
 {
 	answer_reset(&r->answer);
 	request.target = target;
+	request.protobuf = r->state != REFLECTOR_DISCOVER && proto_message_of(r->resource) &&
+			   now_ms(r) >= r->protobuf_from_ms;
 	request.fresh_credentials = r->fresh;
 	if (is_closed(r)) {
 		free(target);
@@ -562,14 +570,6 @@ static void call_make(struct reflector *r, char *target, struct transport_reques
 	free(target);
 	if (!r->call)
 		finish_as(r, OUTCOME_BROKEN, TRANSPORT_LOCAL, "out of memory");
-}
-
-/* The path of a group version: a resource's path without its last part. */
-static char *discovery_target(enum resource resource)
-{
-	const char *path = resource_table[resource].path;
-
-	return strndup(path, (size_t)(strrchr(path, '/') - path));
 }
 
 static void resource_set(struct reflector *r, enum resource resource)
@@ -601,7 +601,7 @@ static void discover(struct reflector *r)
 		finish(r, OUTCOME_WHOLE, NULL);
 		return;
 	}
-	call_make(r, discovery_target(r->resource),
+	call_make(r, target_discovery(resource_table[r->resource].path),
 		(struct transport_request){
 			.timeout_ms = DISCOVER_TIMEOUT_MS, .silence_ms = DISCOVER_TIMEOUT_MS});
 }

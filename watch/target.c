@@ -167,3 +167,8 @@ char *target_stream_list(const struct target *target, uint64_t version, unsigned
 	timeout_add(&text, timeout_s);
 	return target_end(&text, target);
 }
+
+char *target_discovery(const char *path)
+{
+	return strndup(path, (size_t)(strrchr(path, '/') - path));
+}

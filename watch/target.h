@@ -32,5 +32,7 @@ char *target_watch(const struct target *target, uint64_t version, unsigned timeo
 /* A watch that begins with the current state, not older than version (0: the
  * most recent). */
 char *target_stream_list(const struct target *target, uint64_t version, unsigned timeout_s);
+/* The group version of a resource's path: what it has can be asked for there. */
+char *target_discovery(const char *path);
 
 #endif

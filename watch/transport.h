@@ -34,6 +34,7 @@ struct transport_request {
 	const char *target;     /* path and query, escaped: "/api/v1/services?limit=500" */
 	unsigned timeout_ms;    /* limit for the whole call */
 	unsigned silence_ms;    /* limit between two bytes once one has come; 0: none */
+	bool protobuf;          /* may be answered with, instead of JSON */
 	bool compressed;        /* gzip may be asked for (a list, never a watch) */
 	bool fresh_credentials; /* re-read token and client certificate first (after a 401) */
 };

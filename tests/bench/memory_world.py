@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What memory.py measures: the program beside a fake API server of a given size, and an upstream.
 
-Objects come as in a cluster, over TLS and as lists of JSON: manifests are read into trees first,
+Objects come as in a cluster, over TLS and in protobuf: manifests are read into trees first,
 of which the allocator keeps some."""
 
 import contextlib

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A list or a watch as an API server, or somebody in its place, sends it. The
- * first byte chooses the mode (bit 0), the resource, and the options (bit
- * 6: trusted, bit 7: pod names), the second seeds the splits. However the bytes are split,
+ * first byte chooses the mode (bit 0), the resource (bits 1 to 4), JSON or protobuf (bit 5),
+ * and the options (bit 6: trusted, bit 7: pod names), the second seeds the splits. However the bytes are split,
  * the same frames must come out, and what is decoded from them must lie inside its one
  * allocation. Without the members that nobody reads, the same objects must come out. */
 
 #include "watch/decode_unread.h"
 #include "watch/frames.h"
+#include "watch/proto_schema.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct run {
 	enum resource resource;
 	struct decode_options options;
 	bool whole; /* nothing is left out */
+	bool protobuf;
 	uint64_t hash, verdicts;
 	unsigned frames, syntax;
 };
@@ -116,13 +118,13 @@ static void verdict_note(
 		run->verdicts = run->verdicts * 31 + (unsigned char)*why;
 }
 
-static void document_check(struct run *run, const char *json, size_t len)
+static void document_check(struct run *run, const struct document *document)
 {
 	char why[DECODE_WHY_MAX] = "";
 	struct object *object = NULL;
 	struct decode_meta meta;
 	enum decode_result result =
-		decode_object(run->resource, json, len, &run->options, &object, why);
+		decode_object(run->resource, document, &run->options, &object, why);
 
 	CHECK(memchr(why, '\0', sizeof why));
 	CHECK((result == DECODE_OK) == (object != NULL));
@@ -132,12 +134,12 @@ static void document_check(struct run *run, const char *json, size_t len)
 	verdict_note(run, result, object, why);
 	object_free(object);
 	object = NULL;
-	if (decode_identity(run->resource, json, len, &object, why) == DECODE_OK)
+	if (decode_identity(run->resource, document, &object, why) == DECODE_OK)
 		inside(object, object->name);
 	else
 		CHECK(result != DECODE_OK);
 	object_free(object);
-	if (decode_meta(json, len, &meta) == DECODE_OK)
+	if (decode_meta(document, &meta) == DECODE_OK)
 		free(meta.continue_token);
 }
 
@@ -151,10 +153,11 @@ static int on_frame(void *user, const struct frame *frame)
 		for (const char *p = frame->event; *p; p++)
 			run->hash = run->hash * 31 + (unsigned char)*p;
 	}
-	for (size_t i = 0; i < frame->len; i++)
-		run->hash = run->hash * 31 + (unsigned char)frame->json[i];
-	CHECK(frame->len >= 2 && frame->json[0] == '{');
-	document_check(run, frame->json, frame->len);
+	for (size_t i = 0; i < frame->document.len; i++)
+		run->hash = run->hash * 31 + (unsigned char)frame->document.bytes[i];
+	CHECK(!run->protobuf == !frame->document.message);
+	CHECK(run->protobuf || (frame->document.len >= 2 && frame->document.bytes[0] == '{'));
+	document_check(run, &frame->document);
 	return 0;
 }
 
@@ -170,6 +173,9 @@ static int run_split(
 	CHECK(frames);
 	decode_unread(run->resource, &run->options, unread);
 	frames_reset(frames, mode, run->whole ? NULL : unread);
+	if (run->protobuf)
+		frames_protobuf(frames, proto_message_of(run->resource),
+			run->whole ? ~0u : decode_parts(&run->options));
 	while (size > 0 && error == 0) {
 		size_t piece = size;
 		char *copy;
@@ -202,9 +208,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	mode = data[0] & 1 ? FRAMES_STREAM : FRAMES_LIST;
-	once.resource = (enum resource)((data[0] >> 1 & 31) % RESOURCE_COUNT);
+	once.resource = (enum resource)((data[0] >> 1 & 15) % RESOURCE_COUNT);
 	once.options.trusted = data[0] & 64;
 	once.options.pod_names = data[0] & 128;
+	once.protobuf = (data[0] & 32) && proto_message_of(once.resource);
+	split.protobuf = whole.protobuf = once.protobuf;
 	split.resource = whole.resource = once.resource;
 	split.options = whole.options = once.options;
 	seed = data[1];

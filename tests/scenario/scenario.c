@@ -237,7 +237,8 @@ static void do_put(struct scenario *s, char *rest)
 	const struct decode_options options = {.zones = s->zonal};
 
 	cluster_need(s);
-	if (decode_object(resource, rest, strlen(rest), &options, &object, why) != DECODE_OK)
+	if (decode_object(resource, &(struct document){.bytes = rest, .len = strlen(rest)},
+		    &options, &object, why) != DECODE_OK)
 		die(s, why[0] ? why : "not an object");
 	if (s->sink.upsert(s->sink.ctx, object) < 0)
 		die(s, "upsert failed");
@@ -250,7 +251,8 @@ static void do_refuse(struct scenario *s, char *rest)
 	char why[DECODE_WHY_MAX] = "";
 
 	s->checks++;
-	if (decode_object(resource, rest, strlen(rest), NULL, &object, why) == DECODE_OK) {
+	if (decode_object(resource, &(struct document){.bytes = rest, .len = strlen(rest)}, NULL,
+		    &object, why) == DECODE_OK) {
 		fail(s, s->line, "the decoder took this object", NULL);
 		object_free(object);
 	}

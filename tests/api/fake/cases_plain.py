@@ -4,7 +4,7 @@
 import json
 import random
 
-from server import NAMESPACES, SERVICES, SLICES, endpoint_slice, service, status_object
+from server import JSON, NAMESPACES, PROTOBUF, SERVICES, SLICES, endpoint_slice, service, status_object
 from world import ALL, case, equal, proves_watch, relist, settle, start_synced, until
 
 
@@ -29,7 +29,7 @@ def plain(world):
     assert stats["synced"] and stats["all_synced"] and stats["objects"] == 1, stats
     assert stats["events"] >= 3, stats
     for request in server.asked("list") + server.asked("watch"):
-        equal(request.headers.get("accept"), "application/json", "Accept")
+        equal(request.headers.get("accept"), f"{PROTOBUF},{JSON}", "Accept")
         assert not request.headers["user-agent"].startswith(("curl", "Wget", "Mozilla/5.0"))
     for request in server.asked("watch"):
         assert "accept-encoding" not in request.headers, "gzip asked for on a watch"
@@ -153,6 +153,7 @@ def gzip_corrupt(world):
 def split_case(size, pause=0.0):
     def run(world):
         server = world.server()
+        server.protobuf = False  # cases_protobuf.py cuts that
         for i in range(20):
             server.put(SERVICES, service("default", f"s{i}", f"10.96.1.{i}", {"a": "\u00e9\"\\{[]}"}))
 

@@ -4,8 +4,8 @@
 import os
 import time
 
-from server import (ENDPOINTS, NAMESPACES, SERVICES, SLICES, SLICES_BETA, endpoint_slice,
-                    endpoints, service)
+from server import (ENDPOINTS, JSON, NAMESPACES, PROTOBUF, SERVICES, SLICES, SLICES_BETA,
+                    endpoint_slice, endpoints, service)
 from world import ALL, case, equal, proves_watch, settle, start_synced, until
 
 
@@ -72,6 +72,11 @@ def forbidden_then_granted(world):
 
 # ---- which API ----
 
+def asked_in(server, purpose, path, accept):
+    for request in server.asked(purpose, path):
+        equal(request.headers.get("accept"), accept, f"Accept for {request.path}")
+
+
 @case
 def slices_in_v1beta1_only(world):
     server = world.server()
@@ -80,6 +85,10 @@ def slices_in_v1beta1_only(world):
     probe = world.probe(server)
     probe.wait_synced(ALL, 20)
     equal(probe.ips("endpointslices", "old-1"), ["10.1.0.9"], "old-1")
+    asked_in(server, "list", SLICES, f"{PROTOBUF},{JSON}")
+    asked_in(server, "list", SLICES_BETA, JSON)
+    asked_in(server, "watch", SLICES_BETA, JSON)
+    asked_in(server, "other", None, JSON)  # which API there is
     probe.quit()
 
 
@@ -91,6 +100,8 @@ def endpoints_only(world):
     probe = world.probe(server)
     probe.wait_synced(ALL, 20)
     equal(probe.ips("endpointslices", "web"), ["10.1.0.7", "10.1.0.8"], "web")
+    asked_in(server, "list", ENDPOINTS, f"{PROTOBUF},{JSON}")
+    asked_in(server, "other", None, JSON)
     probe.quit()
 
 

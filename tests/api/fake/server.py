@@ -4,7 +4,8 @@
 It speaks HTTP/1.1 on a raw socket, one thread per connection, so that a test
 decides over every byte: where a write is split, where the connection ends, what
 an answer says. Left alone it is a small but honest API server: LIST with pages,
-WATCH with bookmarks, WatchList, discovery, tokens, 403, 404, 410.
+WATCH with bookmarks, WatchList, discovery, tokens, 403, 404, 410; in protobuf for who
+asks for it, else in JSON.
 
     server = FakeServer()
     server.start()
@@ -21,9 +22,13 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 import urllib.parse
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # tests/bench loads this file by its path
+import protobuf  # noqa: E402
 
 NAMESPACES = "/api/v1/namespaces"
 SERVICES = "/api/v1/services"
@@ -40,6 +45,9 @@ KIND_OF = {
     ENDPOINTS: ("Endpoints", "v1"),
     PODS: ("Pod", "v1"),
 }
+JSON = "application/json"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+PROTOBUF_WATCH = PROTOBUF + ";stream=watch"
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
@@ -101,6 +109,12 @@ class Request:
             return "page" if self.query.get("continue") else "list"
         return "watchlist" if self.query.get("sendInitialEvents") == "true" else "watch"
 
+    @property
+    def protobuf(self):
+        """It is asked for first, and there is a table for what is asked for."""
+        first = self.headers.get("accept", "").split(",")[0].split(";")[0].strip()
+        return first == PROTOBUF and self.path in KIND_OF and self.path != SLICES_BETA
+
 
 class Conn:
     """One connection; the answer's bytes go through here."""
@@ -108,10 +122,12 @@ class Conn:
     def __init__(self, server, sock):
         self.server = server
         self.sock = sock
-        self.split = 0        # bytes per send; 0: as it comes
-        self.pause = 0.0      # seconds between two sends
-        self.corked = False   # the pieces leave together (each a record of its own, over TLS)
-        self.sent_at = 0.0    # when the last of them had left
+        self.split = 0         # bytes per send; 0: as it comes
+        self.pause = 0.0       # seconds between two sends
+        self.corked = False    # the pieces leave together (each a record of its own, over TLS)
+        self.sent_at = 0.0     # when the last of them had left
+        self.protobuf = False  # the request is to be answered in it
+        self.framed = False    # the watch that was begun is in it
 
     def raw(self, data):
         try:
@@ -128,7 +144,7 @@ class Conn:
         except (OSError, ssl.SSLError) as error:
             raise Gone() from error
 
-    def answer(self, code, body, content_type="application/json", headers=()):
+    def answer(self, code, body, content_type=JSON, headers=()):
         if not isinstance(body, bytes):
             body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
         head = [f"HTTP/1.1 {code} X", f"Content-Type: {content_type}",
@@ -136,9 +152,17 @@ class Conn:
         self.raw("\r\n".join(head).encode() + b"\r\n\r\n" + body)
 
     def status(self, code, reason, message, headers=()):
-        self.answer(code, status_object(code, reason, message), headers=headers)
+        self.object(code, status_object(code, reason, message), headers)
 
-    def begin(self, code=200, content_type="application/json", headers=()):
+    def object(self, code, obj, headers=(), zipped=False):
+        """A list or a Status, in what the request asked for. zipped: if it is large."""
+        body = protobuf.body(obj) if self.protobuf else json.dumps(obj).encode()
+        if zipped and len(body) > 128 * 1024:
+            body, headers = gzip.compress(body, 1), ("Content-Encoding: gzip", *headers)
+        self.answer(code, body, PROTOBUF if self.protobuf else JSON, headers)
+
+    def begin(self, code=200, content_type=JSON, headers=()):
+        self.framed = content_type.startswith(PROTOBUF)
         head = [f"HTTP/1.1 {code} X", f"Content-Type: {content_type}",
                 "Transfer-Encoding: chunked", *headers]
         self.raw("\r\n".join(head).encode() + b"\r\n\r\n")
@@ -149,7 +173,8 @@ class Conn:
         self.raw(b"%x\r\n" % len(data) + data + b"\r\n")
 
     def event(self, kind, obj):
-        self.chunk(json.dumps({"type": kind, "object": obj}) + "\n")
+        """In what the watch was begun in."""
+        self.chunk(protobuf.event(kind, obj) if self.framed else json.dumps({"type": kind, "object": obj}) + "\n")
 
     def end(self):
         self.raw(b"0\r\n\r\n")
@@ -214,6 +239,7 @@ class FakeServer:
         self.forbidden = set()        # 403
         self.token = None             # 401 for any other
         self.watchlist = False
+        self.protobuf = True          # False: it speaks JSON only
         self.bookmark_every = 1.0
         self.page_always = False      # honour limit with resourceVersion=0 as well
         self.requests = []
@@ -368,6 +394,7 @@ class FakeServer:
                 with self.lock:
                     self.requests.append(request)
                     conn.split, conn.pause, conn.corked = 0, 0.0, False
+                    conn.protobuf = self.protobuf and request.protobuf
                 fault = self._fault(request)
                 if fault and fault(request, conn) is not False:
                     continue
@@ -482,11 +509,8 @@ class FakeServer:
         if limit and start + limit < len(items):
             token = f"{version}:{start + limit}:+/=&?%"  # to be escaped
         page = items[start:start + limit] if limit else items
-        body = json.dumps(self.list_body(request.path, page, version, token)).encode()
-        if "gzip" in request.headers.get("accept-encoding", "") and len(body) > 128 * 1024:
-            conn.answer(200, gzip.compress(body, 1), headers=("Content-Encoding: gzip",))
-        else:
-            conn.answer(200, body)
+        conn.object(200, self.list_body(request.path, page, version, token),
+                    zipped="gzip" in request.headers.get("accept-encoding", ""))
 
     def bookmark(self, path, end=False, version=None):
         kind, api_version = KIND_OF[path]
@@ -507,7 +531,7 @@ class FakeServer:
                         "unless the WatchList feature gate is enabled")
             return
         since = int(request.query.get("resourceVersion") or 0)
-        conn.begin()
+        conn.begin(content_type=PROTOBUF_WATCH if conn.protobuf else JSON)
         if request.purpose == "watchlist":
             with self.lock:
                 items, since = list(self.objects[path].values()), self.version

@@ -19,13 +19,14 @@ import traceback
 
 import cases_list
 import cases_plain
+import cases_protobuf
 import cases_server
 import cases_watch
 import certificates
 from world import CASES, Skip, World
 
 # Importing them has entered their cases.
-MODULES = (cases_plain, cases_list, cases_watch, cases_server)
+MODULES = (cases_plain, cases_list, cases_watch, cases_server, cases_protobuf)
 WORKERS = 10
 
 

@@ -190,18 +190,20 @@ static inline void object_line(const struct object *object)
 	}
 }
 
-/* "line", "line; why", "SKIP why", "INVALID why", "SYNTAX". */
-static inline const char *decode(enum resource resource, const char *json)
+/* "line", "line; why", "SKIP why", "INVALID why", "SYNTAX". What is decoded is a copy of
+ * exactly its length. */
+static inline const char *decode_document(enum resource resource, const struct document *document)
 {
 	static const char *const results[] = {
 		[DECODE_SKIP] = "SKIP", [DECODE_INVALID] = "INVALID", [DECODE_SYNTAX] = "SYNTAX"};
-	const size_t len = strlen(json);
-	char *copy = malloc(len ? len : 1), why[DECODE_WHY_MAX] = "";
+	char *copy = malloc(document->len ? document->len : 1), why[DECODE_WHY_MAX] = "";
+	struct document copied = *document;
 	struct object *object = NULL;
 	enum decode_result result;
 
-	memcpy(copy, json, len);
-	result = decode_object(resource, copy, len, &line_options, &object, why);
+	memcpy(copy, document->bytes, document->len);
+	copied.bytes = copy;
+	result = decode_object(resource, &copied, &line_options, &object, why);
 	free(copy);
 	line[0] = '\0';
 	if (result == DECODE_OK) {
@@ -217,6 +219,11 @@ static inline const char *decode(enum resource resource, const char *json)
 			result == DECODE_SYNTAX ? "" : why);
 	}
 	return line;
+}
+
+static inline const char *decode(enum resource resource, const char *json)
+{
+	return decode_document(resource, &(struct document){.bytes = json, .len = strlen(json)});
 }
 
 struct row {

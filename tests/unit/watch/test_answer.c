@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "proto_build.h"
 #include "watch/answer.h"
 
 #include <setjmp.h>
@@ -79,6 +80,49 @@ static void test_failures(void **state)
 	answer_free(&answer);
 }
 
+static void test_protobuf(void **state)
+{
+	const struct transport_head head = {403, -1, "application/vnd.kubernetes.protobuf"};
+	struct built status = {.len = 0}, built = {.len = 0};
+	char detail[ANSWER_DETAIL_MAX];
+	struct answer answer = {0};
+
+	(void)state;
+	built_text(&status, 3, "no \"list\"");
+	built_envelope(&built, "Status", &status);
+	answer_reset(&answer);
+	answer_head(&answer, &head);
+	assert_int_equal(answer_add(&answer, built.bytes, built.len), 0);
+	assert_int_equal(answer_failure(&answer, false, detail), OUTCOME_FORBIDDEN);
+	assert_string_equal(detail, "no \"list\"");
+	answer_reset(&answer);
+	answer_head(&answer, &head);
+	assert_int_equal(answer_add(&answer, built.bytes, 30), 0);
+	assert_int_equal(answer_failure(&answer, false, detail), OUTCOME_FORBIDDEN);
+	assert_string_equal(detail, "HTTP 403, application/vnd.kubernetes.protobuf");
+	answer_free(&answer);
+}
+
+static void test_content_types(void **state)
+{
+	static const struct {
+		const char *type;
+		bool objects;
+	} types[] = {{"", true}, {"application/json", true},
+		{"application/json; charset=utf-8", true},
+		{"application/vnd.kubernetes.protobuf;stream=watch", true}, {"text/html", false},
+		{"application/vnd.kubernetes.protobufs", false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		const struct transport_head head = {200, -1, types[i].type};
+		struct answer answer = {0};
+
+		answer_head(&answer, &head);
+		assert_int_equal(answer_is_objects(&answer), types[i].objects);
+	}
+}
+
 static void test_offers(void **state)
 {
 	static const struct {
@@ -126,6 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_protobuf),
+		cmocka_unit_test(test_content_types),
 		cmocka_unit_test(test_offers),
 		cmocka_unit_test(test_bounded),
 	};

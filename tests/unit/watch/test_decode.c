@@ -215,7 +215,8 @@ static void test_identity(void **state)
 		struct object *object = NULL;
 		const bool flat = resource == RESOURCE_NAMESPACES;
 
-		assert_int_equal(decode_identity((enum resource)resource, whole, strlen(whole),
+		assert_int_equal(decode_identity((enum resource)resource,
+					 &(struct document){.bytes = whole, .len = strlen(whole)},
 					 &object, why),
 			DECODE_OK);
 		assert_string_equal(object->name, "web");
@@ -225,10 +226,12 @@ static void test_identity(void **state)
 		inside(object, object->name, 4);
 		object_free(object);
 		object = NULL;
-		assert_int_equal(decode_identity((enum resource)resource, "{}", 2, &object, why),
+		assert_int_equal(decode_identity((enum resource)resource,
+					 &(struct document){.bytes = "{}", .len = 2}, &object, why),
 			DECODE_INVALID);
 		assert_non_null(strstr(why, "metadata.name is missing"));
-		assert_int_equal(decode_identity((enum resource)resource, "{", 1, &object, why),
+		assert_int_equal(decode_identity((enum resource)resource,
+					 &(struct document){.bytes = "{", .len = 1}, &object, why),
 			DECODE_SYNTAX);
 		assert_null(object);
 	}

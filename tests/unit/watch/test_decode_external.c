@@ -77,8 +77,9 @@ static void test_too_many(void **state)
 		"\"10.0.0.1\",\"externalIPs\":[%s]},\"status\":{\"loadBalancer\":{\"ingress\":[%s]}"
 		"}}",
 		list, names);
-	assert_int_equal(
-		decode_object(RESOURCE_SERVICES, json, strlen(json), &line_options, &object, why),
+	assert_int_equal(decode_object(RESOURCE_SERVICES,
+				 &(struct document){.bytes = json, .len = strlen(json)},
+				 &line_options, &object, why),
 		DECODE_OK);
 	assert_non_null(strstr(why, "more than 255 external addresses"));
 	service = (const struct service *)object;

@@ -15,7 +15,7 @@
 static enum decode_result meta(const char *json, struct decode_meta *out)
 {
 	memset(out, 0x55, sizeof *out);
-	return decode_meta(json, strlen(json), out);
+	return decode_meta(&(struct document){.bytes = json, .len = strlen(json)}, out);
 }
 
 static void test_list_metadata(void **state)

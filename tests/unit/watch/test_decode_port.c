@@ -18,7 +18,9 @@ static cJSON *parse(const char *json)
 	char why[DECODE_WHY_MAX];
 	cJSON *tree = NULL;
 
-	assert_int_equal(tree_parse(json, strlen(json), &tree, why), DECODE_OK);
+	assert_int_equal(
+		tree_parse(&(struct document){.bytes = json, .len = strlen(json)}, &tree, why),
+		DECODE_OK);
 	return tree;
 }
 

@@ -272,7 +272,9 @@ static void test_counts(void **state)
 
 	(void)state;
 	assert_int_equal(
-		decode_object(RESOURCE_SLICES, json, strlen(json), NULL, &object, why), DECODE_OK);
+		decode_object(RESOURCE_SLICES,
+			&(struct document){.bytes = json, .len = strlen(json)}, NULL, &object, why),
+		DECODE_OK);
 	assert_int_equal(((struct endpoint_slice *)object)->groups->port_count, 65535);
 	assert_int_equal(((struct endpoint_slice *)object)->groups->ports[65534].number, 5534);
 	object_free(object);
@@ -282,7 +284,9 @@ static void test_counts(void **state)
 		decode(RESOURCE_SLICES, json), "INVALID EndpointSlice d/s: more than 65535 ports");
 	free(json);
 	json = many(subset_list, "{\"ports\":[{\"port\":", 65535, "}]}");
-	assert_int_equal(decode_object(RESOURCE_ENDPOINTS, json, strlen(json), NULL, &object, why),
+	assert_int_equal(
+		decode_object(RESOURCE_ENDPOINTS,
+			&(struct document){.bytes = json, .len = strlen(json)}, NULL, &object, why),
 		DECODE_OK);
 	assert_int_equal(((struct endpoint_slice *)object)->group_count, 65535);
 	object_free(object);
@@ -306,7 +310,9 @@ static void test_size(void **state)
 		len += (size_t)snprintf(json + len, sizeof json - len,
 			"%s{\"addresses\":[\"10.0.0.%u\"]}", i ? "," : "", i);
 	len += (size_t)snprintf(json + len, sizeof json - len, "]}");
-	assert_int_equal(decode_object(RESOURCE_SLICES, json, len, NULL, &object, why), DECODE_OK);
+	assert_int_equal(decode_object(RESOURCE_SLICES,
+				 &(struct document){.bytes = json, .len = len}, NULL, &object, why),
+		DECODE_OK);
 	assert_int_equal(object->size, sizeof(struct endpoint_slice) + sizeof(struct slice_group) +
 					       600 + sizeof "web" + sizeof "d" + sizeof "s");
 	object_free(object);

@@ -135,9 +135,9 @@ static char slim[4096];
 static int take(void *user, const struct frame *frame)
 {
 	(void)user;
-	assert_true(frame->len < sizeof slim);
-	memcpy(slim, frame->json, frame->len);
-	slim[frame->len] = '\0';
+	assert_true(frame->document.len < sizeof slim);
+	memcpy(slim, frame->document.bytes, frame->document.len);
+	slim[frame->document.len] = '\0';
 	return 0;
 }
 
@@ -164,7 +164,8 @@ static struct object *decoded(
 	char why[DECODE_WHY_MAX];
 	struct object *object = NULL;
 
-	if (decode_object(resource, json, strlen(json), options, &object, why) != DECODE_OK)
+	if (decode_object(resource, &(struct document){.bytes = json, .len = strlen(json)}, options,
+		    &object, why) != DECODE_OK)
 		fail_msg("%s: %s", json, why);
 	return object;
 }
@@ -221,10 +222,14 @@ static void bookmarks_and_statuses(void **state)
 		struct decode_meta meta;
 
 		through_frames((enum resource)resource, &option_sets[0], bookmark);
-		assert_int_equal(decode_meta(slim, strlen(slim), &meta), DECODE_OK);
+		assert_int_equal(
+			decode_meta(&(struct document){.bytes = slim, .len = strlen(slim)}, &meta),
+			DECODE_OK);
 		assert_true(meta.version == 93 && meta.initial_events_end);
 		through_frames((enum resource)resource, &option_sets[0], status);
-		assert_int_equal(decode_meta(slim, strlen(slim), &meta), DECODE_OK);
+		assert_int_equal(
+			decode_meta(&(struct document){.bytes = slim, .len = strlen(slim)}, &meta),
+			DECODE_OK);
 		assert_true(meta.code == 504 && meta.retry_after_s == 7 && meta.too_large_version);
 		assert_string_equal(meta.reason, "Timeout");
 		assert_string_equal(meta.message, "m");

@@ -31,9 +31,11 @@ static int hear(void *user, const struct frame *frame)
 	const char *what = frame->type == FRAME_EVENT ? frame->event : names[frame->type];
 
 	heard->len += (size_t)snprintf(heard->text + heard->len, sizeof heard->text - heard->len,
-		"%s%s %.*s", heard->len ? "|" : "", what, (int)frame->len, frame->json);
+		"%s%s %.*s", heard->len ? "|" : "", what, (int)frame->document.len,
+		frame->document.bytes);
 	assert_true(heard->len < sizeof heard->text);
-	if (frame->json < heard->from || frame->json + frame->len > heard->to)
+	if (frame->document.bytes < heard->from ||
+		frame->document.bytes + frame->document.len > heard->to)
 		heard->copied = true;
 	return ++heard->count == heard->stop_at ? -ECANCELED : 0;
 }

@@ -34,7 +34,7 @@ static void test_plain_request(void **state)
 	CURL *easy = curl_easy_init();
 
 	(void)state;
-	assert_int_equal(http_setup_request(easy, &view, "/api/v1/pods?limit=5", &setup), 0);
+	assert_int_equal(http_setup_request(easy, &view, "/api/v1/pods?limit=5", false, &setup), 0);
 	assert_string_equal(url_of(easy), "https://host/k8s/clusters/c/api/v1/pods?limit=5");
 	assert_true(has(setup.headers, "Accept: application/json"));
 	assert_true(has(setup.headers, "Authorization: Bearer x"));
@@ -43,6 +43,20 @@ static void test_plain_request(void **state)
 	curl_easy_cleanup(easy);
 	http_setup_free(&setup);
 	assert_null(setup.headers);
+}
+
+static void test_protobuf_may_come(void **state)
+{
+	const struct access_view view = {.url = "https://host"};
+	struct http_setup setup = {0};
+	CURL *easy = curl_easy_init();
+
+	(void)state;
+	assert_int_equal(http_setup_request(easy, &view, "/api/v1/pods", true, &setup), 0);
+	assert_true(
+		has(setup.headers, "Accept: application/vnd.kubernetes.protobuf,application/json"));
+	curl_easy_cleanup(easy);
+	http_setup_free(&setup);
 }
 
 static void test_another_name_for_tls(void **state)
@@ -67,7 +81,7 @@ static void test_another_name_for_tls(void **state)
 		struct http_setup setup = {0};
 		CURL *easy = curl_easy_init();
 
-		assert_int_equal(http_setup_request(easy, &view, "/version", &setup), 0);
+		assert_int_equal(http_setup_request(easy, &view, "/version", false, &setup), 0);
 		assert_string_equal(url_of(easy), rows[i].effective);
 		assert_true(has(setup.connect_to, rows[i].connect_to));
 		assert_true(has(setup.headers, rows[i].host));
@@ -83,7 +97,7 @@ static void test_bad_url_is_refused(void **state)
 	CURL *easy = curl_easy_init();
 
 	(void)state;
-	assert_int_not_equal(http_setup_request(easy, &view, "/", &setup), 0);
+	assert_int_not_equal(http_setup_request(easy, &view, "/", false, &setup), 0);
 	curl_easy_cleanup(easy);
 	http_setup_free(&setup);
 }
@@ -118,6 +132,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_request),
+		cmocka_unit_test(test_protobuf_may_come),
 		cmocka_unit_test(test_another_name_for_tls),
 		cmocka_unit_test(test_bad_url_is_refused),
 		cmocka_unit_test(test_options_are_taken),

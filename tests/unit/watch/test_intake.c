@@ -2,6 +2,7 @@
 /* What reaches the sink, and what a body has been; the rest is played by
  * test_reflector.c. */
 
+#include "proto_build.h"
 #include "watch/intake.h"
 
 #include <setjmp.h>
@@ -309,6 +310,106 @@ static void test_stream_errors(void **state)
 	told(f, "");
 }
 
+#define PROTOBUF "application/vnd.kubernetes.protobuf"
+
+static void build_namespace(struct built *built, const char *name, const char *version)
+{
+	struct built meta = {.len = 0};
+
+	built->len = 0;
+	built_meta(&meta, "", name, version);
+	built_message(built, 1, &meta);
+}
+
+static void test_protobuf_list(void **state)
+{
+	struct fixture *f = *state;
+	struct built list = {.len = 0}, part = {.len = 0}, body = {.len = 0};
+
+	built_text(&part, 2, "9");
+	built_message(&list, 1, &part);
+	build_namespace(&part, "a", "3");
+	built_message(&list, 2, &part);
+	built_message(&list, 2, &(struct built){.len = 0}); /* nobody's */
+	built_envelope(&body, "NamespaceList", &list);
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	intake_head(&f->intake, PROTOBUF);
+	assert_int_equal(intake_bytes(&f->intake, body.bytes, body.len), OUTCOME_NONE);
+	assert_int_equal(intake_end(&f->intake), OUTCOME_WHOLE);
+	told(f, "begin +a refused:? settle end settle");
+	assert_int_equal(f->intake.version, 9);
+	/* The next body may be JSON again. */
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	intake_head(&f->intake, "application/json");
+	bytes(f, "{\"items\":[" A "],\"metadata\":{\"resourceVersion\":\"10\"}}");
+	assert_int_equal(intake_end(&f->intake), OUTCOME_WHOLE);
+	told(f, "begin +a settle end settle");
+	/* A list of something else. */
+	list.len = body.len = part.len = 0;
+	built_text(&part, 2, "11");
+	built_message(&list, 1, &part);
+	built_envelope(&body, "PodList", &list);
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	intake_head(&f->intake, PROTOBUF);
+	assert_int_equal(intake_bytes(&f->intake, body.bytes, body.len), OUTCOME_NONE);
+	assert_int_equal(intake_end(&f->intake), OUTCOME_CORRUPT);
+}
+
+static void test_protobuf_stream(void **state)
+{
+	struct fixture *f = *state;
+	struct built object = {.len = 0}, body = {.len = 0}, meta = {.len = 0};
+
+	build_namespace(&object, "a", "3");
+	built_event(&body, "ADDED", "Namespace", &object);
+	build_namespace(&object, "b", "4");
+	built_event(&body, "DELETED", "Namespace", &object);
+	object.len = 0;
+	built_text(&meta, 6, "17");
+	built_message(&object, 1, &meta);
+	built_event(&body, "BOOKMARK", "Namespace", &object);
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	intake_head(&f->intake, PROTOBUF ";stream=watch");
+	assert_int_equal(intake_bytes(&f->intake, body.bytes, body.len), OUTCOME_NONE);
+	told(f, "+a -b settle published:namespaces");
+	assert_int_equal(f->intake.version, 17);
+	object.len = body.len = 0;
+	built_text(&object, 3, "too old");
+	built_number(&object, 6, 410);
+	built_event(&body, "ERROR", "Status", &object);
+	assert_int_equal(intake_bytes(&f->intake, body.bytes, body.len), OUTCOME_EXPIRED);
+	assert_string_equal(f->intake.status.message, "too old");
+	/* A type of event that does not exist yet, and an object that was not asked for. */
+	object.len = body.len = 0;
+	built_event(&body, "SURPRISE", "Surprise", &object);
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	intake_head(&f->intake, PROTOBUF ";stream=watch");
+	assert_int_equal(intake_bytes(&f->intake, body.bytes, body.len), OUTCOME_NONE);
+	body.len = 0;
+	built_event(&body, "ADDED", "Surprise", &object);
+	assert_int_equal(intake_bytes(&f->intake, body.bytes, body.len), OUTCOME_CORRUPT);
+	told(f, "refused:?");
+	/* JSON, though protobuf was announced. */
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	intake_head(&f->intake, PROTOBUF ";stream=watch");
+	assert_int_equal(bytes(f, ADDED_A), OUTCOME_CORRUPT);
+	intake_begin(&f->intake, INTAKE_WATCH, false);
+	intake_head(&f->intake, PROTOBUF ";stream=watch");
+	assert_int_equal(intake_bytes(&f->intake, "\0\0\0\1\0", 5), OUTCOME_CORRUPT);
+	assert_string_equal(f->intake.why, "the answer is not the protobuf of a list or a watch");
+}
+
+/* A CRD is never asked for in it; if it came all the same, it would not be read as JSON. */
+static void test_protobuf_of_a_crd(void **state)
+{
+	struct fixture *f = *state;
+
+	f->intake.resource = RESOURCE_IMPORTS;
+	intake_begin(&f->intake, INTAKE_LIST, false);
+	intake_head(&f->intake, PROTOBUF);
+	assert_int_equal(intake_bytes(&f->intake, "k8s\0", 4), OUTCOME_CORRUPT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +423,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stream_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_protobuf_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_protobuf_stream, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_protobuf_of_a_crd, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

@@ -30,7 +30,10 @@ static int setup(void **state)
 	memset(&fixture, 0, sizeof fixture);
 	fixture.d.why = fixture.why;
 	*state = &fixture;
-	return tree_parse(json, sizeof json - 1, &fixture.tree, fixture.why) == DECODE_OK ? 0 : -1;
+	return tree_parse(&(struct document){.bytes = json, .len = sizeof json - 1}, &fixture.tree,
+		       fixture.why) == DECODE_OK
+		       ? 0
+		       : -1;
 }
 
 static int teardown(void **state)
@@ -141,14 +144,17 @@ static void test_parse(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		cJSON *tree = NULL;
 
-		assert_int_equal(
-			tree_parse(rows[i].json, strlen(rows[i].json), &tree, why), rows[i].result);
+		assert_int_equal(tree_parse(&(struct document){.bytes = rows[i].json,
+						    .len = strlen(rows[i].json)},
+					 &tree, why),
+			rows[i].result);
 		assert_int_equal(tree != NULL, rows[i].result == DECODE_OK);
 		cJSON_Delete(tree);
 	}
 	/* a NUL behind the document is not white space */
 	cJSON *tree = NULL;
-	assert_int_equal(tree_parse("{}\0", 3, &tree, why), DECODE_SYNTAX);
+	assert_int_equal(tree_parse(&(struct document){.bytes = "{}\0", .len = 3}, &tree, why),
+		DECODE_SYNTAX);
 }
 
 int main(void)

@@ -15,7 +15,9 @@ static struct object *make(enum resource resource, const char *json)
 	struct object *object = NULL;
 
 	assert_int_equal(
-		decode_object(resource, json, strlen(json), NULL, &object, why), DECODE_OK);
+		decode_object(resource, &(struct document){.bytes = json, .len = strlen(json)},
+			NULL, &object, why),
+		DECODE_OK);
 	return object;
 }
 

@@ -534,10 +534,61 @@ static void test_requests(void **state)
 	world_done(&world, TRANSPORT_UNREACHABLE, "");
 	world_play(&world, to_list);
 	assert_true(world.call->request.compressed);
+	assert_true(world.call->request.protobuf);
 	assert_int_equal(world.call->request.timeout_ms, 120000);
 	world_play(&world, to_watch);
 	assert_false(world.call->request.compressed);
+	assert_true(world.call->request.protobuf);
 	assert_int_equal(world.call->request.timeout_ms, 330000);
+	world_close(&world);
+}
+
+/* Only what there is a message of: not the resources of a group version, not a CRD. */
+static void test_protobuf_is_asked_for(void **state)
+{
+	static const struct {
+		enum object_kind kind;
+		bool protobuf;
+	} kinds[] = {{KIND_SLICE, false}, {KIND_IMPORT, false}, {KIND_IMPORT_SLICE, true},
+		{KIND_POD, true}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		const struct reflector_config config = {.kind = kinds[i].kind};
+		struct world world;
+
+		assert_int_equal(world_open(&world, &config), 0);
+		reflector_start(world.reflector);
+		assert_int_equal(world.call->request.protobuf, kinds[i].protobuf);
+		world_close(&world);
+	}
+}
+
+/* After what was no protobuf it is JSON for an hour. */
+static void test_corrupt_protobuf(void **state)
+{
+	static const char *const corrupt[] = {REFUSES_STREAM, "get LIST",
+		"head 200 -1 application/vnd.kubernetes.protobuf", "raw <html>", "over", NULL};
+	static const char *const in_json[] = {
+		"wait 800", "get LIST", "head 200", "list 10", "done", "get WATCH 10", NULL};
+	static const char *const still[] = {
+		"head 200", "add b@11", "pass 3599000", "done", "get WATCH 11", NULL};
+	static const char *const again[] = {
+		"head 200", "add c@12", "pass 1000", "done", "get WATCH 12", NULL};
+	const struct reflector_config config = {.kind = KIND_NAMESPACE};
+	struct world world;
+
+	(void)state;
+	assert_int_equal(world_open(&world, &config), 0);
+	world.path = "/api/v1/namespaces";
+	reflector_start(world.reflector);
+	world_play(&world, corrupt);
+	world_play(&world, in_json);
+	assert_false(world.call->request.protobuf);
+	world_play(&world, still);
+	assert_false(world.call->request.protobuf);
+	world_play(&world, again);
+	assert_true(world.call->request.protobuf);
 	world_close(&world);
 }
 
@@ -717,6 +768,8 @@ int main(void)
 		cmocka_unit_test(test_selectors),
 		cmocka_unit_test(test_object_cap),
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_protobuf_is_asked_for),
+		cmocka_unit_test(test_corrupt_protobuf),
 		cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_close_inside),
 		cmocka_unit_test(test_close_while_waiting),

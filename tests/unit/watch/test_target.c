@@ -81,6 +81,13 @@ static void test_watches(void **state)
 		"300&" SELECTORS);
 }
 
+static void test_discovery(void **state)
+{
+	(void)state;
+	expect(target_discovery("/apis/discovery.k8s.io/v1/endpointslices"),
+		"/apis/discovery.k8s.io/v1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -88,6 +95,7 @@ int main(void)
 		cmocka_unit_test(test_both_selectors),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_watches),
+		cmocka_unit_test(test_discovery),
 	};
 
 	return cmocka_run_group_tests_name("target", tests, NULL, NULL);
