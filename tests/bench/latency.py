@@ -24,7 +24,7 @@ import kube
 from dnsclient import question
 from process import free_port
 from rig import Rig
-from server import Server, kubeconfig_options
+from server import Server, endpoint_options
 
 MISS_S = 5.0
 
@@ -127,7 +127,7 @@ def measure_all(options):
     """{server: {"create": {"p50": ms, ..., "misses": n}, "delete": {...}, "own_p99_ms": ms}}"""
     out = {}
     with Rig() as rig:
-        servers = [WithMetrics(kind, kubeconfig_options(rig.path("dns.kubeconfig")), figures.binary_of(options, kind))
+        servers = [WithMetrics(kind, endpoint_options(rig) + ["ttl 5"], figures.binary_of(options, kind))
                    for kind in ("binnacle", "coredns") if kind in options.names]
         try:
             for server in servers:

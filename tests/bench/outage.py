@@ -19,7 +19,7 @@ import figures
 import kube
 from dnsclient import Answer, DnsClient, question
 from rig import Rig
-from server import Server, kubeconfig_options
+from server import Server, endpoint_options
 
 SERVICES, HEADLESS = 200, 50
 LOST_S = 1.0
@@ -161,7 +161,7 @@ def main():
     options = parser.parse_args()
     out = {}
     for kind in options.names:
-        with Rig() as rig, Server(kind, kubeconfig_options(rig.path("dns.kubeconfig")),
+        with Rig() as rig, Server(kind, endpoint_options(rig) + ["ttl 5"],
                                   figures.binary_of(options, kind)) as server:
             server.wait_ready()
             out[kind] = measure(rig, server, options)

@@ -13,7 +13,7 @@ from dnsclient import DnsClient
 from process import scratch_folder
 from rig import Rig, Skip
 from scale import loaded_data
-from server import kubeconfig_options
+from server import endpoint_options
 
 WARM_S, LATENCY_S = 1, 5
 SERVICES, ENDPOINTS = 10000, 15
@@ -36,7 +36,7 @@ class Setting:
             for process in (self.rig.api, self.rig.etcd):
                 confine(process.pid, peers.LOAD_CORE)
             works.create(self.rig)
-            self.objects = "kubeconfig " + self.rig.path("dns.kubeconfig")
+            self.objects = "\n       ".join(endpoint_options(self.rig))
             self.up = peers.Upstream("upstream", self).start()
             self.upstream = ("127.0.0.1", self.up.port)
             peers.wait_answers(self.up, DnsClient(self.up.port), *works.probes()["forward"])

@@ -24,7 +24,7 @@ import figures
 import kube
 from cgroup import Cgroup
 from rig import Rig, build
-from server import Server, kubeconfig_options
+from server import Server, endpoint_options
 
 CONNECTIONS = 12
 NAMESPACES = 50
@@ -116,7 +116,7 @@ def warm_up(rig, kind, options):
     """An API server that has just started is busy with itself, and has a small heap that it collects all the time; in
     a cluster it has been there for long. So each server has started against it before."""
     for _ in range(WARM_STARTS):
-        with Server(kind, kubeconfig_options(rig.path("dns.kubeconfig")), figures.binary_of(options, kind)) as server:
+        with Server(kind, endpoint_options(rig) + ["ttl 5"], figures.binary_of(options, kind)) as server:
             server.wait_ready(120)
     wait_settled(rig)
 
@@ -141,7 +141,7 @@ def measure(rig, kind, options):
 
 
 def measure_inside(rig, kind, options, cgroup):
-    with Server(kind, kubeconfig_options(rig.path("dns.kubeconfig")), figures.binary_of(options, kind),
+    with Server(kind, endpoint_options(rig) + ["ttl 5"], figures.binary_of(options, kind),
                 wrapper=cgroup.wrapper) as server:
         ready_s = server.wait_ready(120, pause_s=0.005)
         ready_cpu_s = server.cpu_s()

@@ -159,3 +159,9 @@ class Server:
 def kubeconfig_options(path, *more):
     return ["kubeconfig " + path, "ttl 5"] + list(more)
 
+
+def endpoint_options(rig):
+    """The API server without a kubeconfig: with one CoreDNS speaks JSON, in a cluster protobuf, and so it does here."""
+    return ["endpoint https://127.0.0.1:%d" % rig.port,
+            "tls %s %s %s" % tuple(rig.path(name) for name in ("dns.crt", "dns.key", "ca.crt"))]
+
