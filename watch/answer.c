@@ -16,14 +16,12 @@ void answer_reset(struct answer *answer)
 	answer->status = 0;
 	answer->retry_after_s = -1;
 	answer->content_type[0] = '\0';
-	answer->body_len = 0;
+	answer->body.used = 0;
 }
 
 void answer_free(struct answer *answer)
 {
-	free(answer->body);
-	answer->body = NULL;
-	answer->body_len = answer->body_size = 0;
+	growing_free(&answer->body);
 }
 
 void answer_head(struct answer *answer, const struct transport_head *head)
@@ -35,23 +33,10 @@ void answer_head(struct answer *answer, const struct transport_head *head)
 
 int answer_add(struct answer *answer, const char *data, size_t len)
 {
-	const size_t room = ANSWER_BODY_MAX - answer->body_len;
+	const size_t room = ANSWER_BODY_MAX - answer->body.used;
 	const size_t taken = len < room ? len : room;
-	size_t size = answer->body_size ? answer->body_size : 1024;
-	char *grown;
 
-	while (size < answer->body_len + taken)
-		size *= 2;
-	if (size != answer->body_size) {
-		grown = realloc(answer->body, size);
-		if (!grown)
-			return -ENOMEM;
-		answer->body = grown;
-		answer->body_size = size;
-	}
-	memcpy(answer->body + answer->body_len, data, taken);
-	answer->body_len += taken;
-	return 0;
+	return growing_add(&answer->body, data, taken);
 }
 
 bool answer_is_objects(const struct answer *answer)
@@ -64,13 +49,13 @@ bool answer_is_objects(const struct answer *answer)
 static void body_describe(const struct answer *answer, char detail[ANSWER_DETAIL_MAX])
 {
 	const bool plain = strncmp(answer->content_type, "text/plain", 10) == 0;
-	size_t len = answer->body_len < QUOTED_MAX ? answer->body_len : QUOTED_MAX;
+	size_t len = answer->body.used < QUOTED_MAX ? answer->body.used : QUOTED_MAX;
 
-	while (len > 0 && strchr(" \r\n", answer->body[len - 1]))
+	while (len > 0 && strchr(" \r\n", answer->body.bytes[len - 1]))
 		len--;
 	if (plain && len > 0)
 		snprintf(detail, ANSWER_DETAIL_MAX, "HTTP %d: %.*s", answer->status, (int)len,
-			answer->body);
+			answer->body.bytes);
 	else
 		snprintf(detail, ANSWER_DETAIL_MAX, "HTTP %d%s%s", answer->status,
 			*answer->content_type ? ", " : "", answer->content_type);
@@ -106,9 +91,9 @@ static struct document body_document(const struct answer *answer)
 	struct document document;
 
 	if (proto_content_type(answer->content_type) &&
-		proto_document(answer->body, answer->body_len, NULL, 0, &document))
+		proto_document(answer->body.bytes, answer->body.used, NULL, 0, &document))
 		return document;
-	return (struct document){.bytes = answer->body, .len = answer->body_len};
+	return (struct document){.bytes = answer->body.bytes, .len = answer->body.used};
 }
 
 enum outcome answer_failure(struct answer *answer, bool page, char detail[ANSWER_DETAIL_MAX])
@@ -118,7 +103,7 @@ enum outcome answer_failure(struct answer *answer, bool page, char detail[ANSWER
 
 	body_describe(answer, detail);
 	document = body_document(answer);
-	if (answer->body_len > 0 && decode_meta(&document, &meta) == DECODE_OK && meta.message[0])
+	if (answer->body.used > 0 && decode_meta(&document, &meta) == DECODE_OK && meta.message[0])
 		snprintf(detail, ANSWER_DETAIL_MAX, "%s", meta.message);
 	free(meta.continue_token);
 	if (answer->retry_after_s < 0)
@@ -128,9 +113,9 @@ enum outcome answer_failure(struct answer *answer, bool page, char detail[ANSWER
 
 enum outcome answer_offers(const struct answer *answer, const char *resource)
 {
-	if (answer->body_len == 0)
+	if (answer->body.used == 0)
 		return OUTCOME_CORRUPT;
-	switch (decode_offers(answer->body, answer->body_len, resource)) {
+	switch (decode_offers(answer->body.bytes, answer->body.used, resource)) {
 	case DECODE_OK:
 		return OUTCOME_WHOLE;
 	case DECODE_SKIP: /* the group version is there, without this resource */

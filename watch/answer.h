@@ -8,6 +8,7 @@
  * API server's own filters send text, and proxies send HTML.
  */
 
+#include "growing.h"
 #include "reflector_step.h"
 #include "transport.h"
 
@@ -19,8 +20,7 @@ struct answer {
 	int status;        /* 0: no header yet */
 	int retry_after_s; /* of the header, else of the Status; -1: not named */
 	char content_type[64];
-	char *body;
-	size_t body_len, body_size;
+	struct growing body;
 };
 
 /* Ready for another call; the memory is kept. */

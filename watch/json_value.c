@@ -17,10 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER_FIRST 4096u
-/* A buffer above this is given back after use. */
-#define BUFFER_KEPT (256u << 10)
-
 enum form { FORM_SCALAR, FORM_STRING, FORM_CONTAINER };
 
 enum byte_class {
@@ -81,29 +77,6 @@ static void text_add(struct json_text *text, const char *from, const char *to)
 	memcpy(text->bytes + text->len, from, taken);
 	text->len = (uint8_t)(text->len + taken);
 	text->bytes[text->len] = '\0';
-}
-
-/* ---- the buffer ---- */
-
-static int buffer_add(struct json_value *v, const char *data, size_t len)
-{
-	size_t size = v->size ? v->size : BUFFER_FIRST;
-	char *grown;
-
-	if (len == 0)
-		return 0;
-	while (size - v->used < len)
-		size *= 2;
-	if (size != v->size) {
-		grown = realloc(v->buffer, size);
-		if (!grown)
-			return -ENOMEM;
-		v->buffer = grown;
-		v->size = size;
-	}
-	memcpy(v->buffer + v->used, data, len);
-	v->used += len;
-	return 0;
 }
 
 /* ---- strings ---- */
@@ -185,7 +158,7 @@ static void member_begin(struct json_value *v, const char *p, bool leading)
 {
 	v->key_comes = v->objects >> v->depth & 1;
 	v->leading = leading;
-	v->member_at = v->used + (size_t)(p - v->mark);
+	v->member_at = v->buffer.used + (size_t)(p - v->mark);
 }
 
 static bool is_unread(const struct json_value *v, const char *key, size_t len)
@@ -218,10 +191,10 @@ static int drop_begin(struct json_value *v)
 {
 	int error = 0;
 
-	if (v->member_at <= v->used)
-		v->used = v->member_at;
+	if (v->member_at <= v->buffer.used)
+		v->buffer.used = v->member_at;
 	else
-		error = buffer_add(v, v->mark, v->member_at - v->used);
+		error = growing_add(&v->buffer, v->mark, v->member_at - v->buffer.used);
 	v->mark = NULL;
 	v->drop = DROP_VALUE;
 	v->drop_depth = v->depth;
@@ -461,12 +434,12 @@ int json_value_finish(struct json_value *v, const char *end)
 {
 	int error = 0;
 
-	if (v->used == 0) {
+	if (v->buffer.used == 0) {
 		v->document = v->mark;
 		v->document_len = (size_t)(end - v->mark);
 	} else {
 		v->document = NULL;
-		error = buffer_add(v, v->mark, (size_t)(end - v->mark));
+		error = growing_add(&v->buffer, v->mark, (size_t)(end - v->mark));
 	}
 	v->mark = NULL;
 	return error;
@@ -474,19 +447,14 @@ int json_value_finish(struct json_value *v, const char *end)
 
 const char *json_value_document(const struct json_value *v, size_t *len)
 {
-	*len = v->document ? v->document_len : v->used;
-	return v->document ? v->document : v->buffer;
+	*len = v->document ? v->document_len : v->buffer.used;
+	return v->document ? v->document : v->buffer.bytes;
 }
 
 void json_value_clear(struct json_value *v)
 {
 	v->document = v->mark = NULL;
-	v->used = 0;
-	if (v->size <= BUFFER_KEPT)
-		return;
-	free(v->buffer);
-	v->buffer = NULL;
-	v->size = 0;
+	growing_clear(&v->buffer);
 }
 
 /* ---- chunks ---- */
@@ -507,10 +475,10 @@ int json_value_chunk_end(struct json_value *v, const char *end, bool inside)
 		if (v->drop == DROP_KEY)
 			text_add(&v->key, v->key_start, end);
 		if (v->mark)
-			error = buffer_add(v, v->mark, (size_t)(end - v->mark));
+			error = growing_add(&v->buffer, v->mark, (size_t)(end - v->mark));
 	}
 	if (v->document) {
-		error = buffer_add(v, v->document, v->document_len);
+		error = growing_add(&v->buffer, v->document, v->document_len);
 		v->document = NULL;
 	}
 	return error;
@@ -538,6 +506,5 @@ void json_value_leave_out(struct json_value *v, const struct json_member *unread
 
 void json_value_free(struct json_value *v)
 {
-	free(v->buffer);
-	v->buffer = NULL;
+	growing_free(&v->buffer);
 }

@@ -11,6 +11,8 @@
  * Checked is only what is needed to find the end. Owned by the frames; one thread, no I/O.
  */
 
+#include "growing.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,8 +76,7 @@ struct json_value {
 	/* The document, once it is whole: in buffer, or in the chunk at `document`. */
 	const char *document;
 	size_t document_len;
-	char *buffer;
-	size_t used, size;
+	struct growing buffer;
 };
 
 void json_value_init(struct json_value *value, unsigned depth_max);

@@ -18,10 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A larger buffer is given back after the message that wanted it. */
-#define BUFFER_KEPT (64u * 1024)
-#define BUFFER_MIN  1024u
-
 #define LENGTH_BYTES 4
 /* Fields of a List, of a WatchEvent, and of the RawExtension in it. */
 #define LIST_METADATA 1
@@ -164,51 +160,22 @@ static int piece_end(struct proto_frames *f, const char *bytes)
 	return -EBADMSG;
 }
 
-static void buffer_clear(struct proto_frames *f)
-{
-	f->used = 0;
-	if (f->size <= BUFFER_KEPT)
-		return;
-	free(f->buffer);
-	f->buffer = NULL;
-	f->size = 0;
-}
-
-static int buffer_add(struct proto_frames *f, const char *bytes, size_t len)
-{
-	size_t size = f->size ? f->size : BUFFER_MIN;
-	char *grown;
-
-	while (size < f->used + len)
-		size *= 2;
-	if (size != f->size) {
-		grown = realloc(f->buffer, size);
-		if (!grown)
-			return -ENOMEM;
-		f->buffer = grown;
-		f->size = size;
-	}
-	memcpy(f->buffer + f->used, bytes, len);
-	f->used += len;
-	return 0;
-}
-
 /* What has come of the piece; at its end it is read. */
 static int piece_take(struct proto_frames *f, const char **at, const char *end)
 {
-	const size_t room = (size_t)f->need - f->used, come = (size_t)(end - *at);
+	const size_t room = (size_t)f->need - f->buffer.used, come = (size_t)(end - *at);
 	const size_t taken = room < come ? room : come;
 	const char *bytes = *at;
 	int error;
 
 	*at += taken;
-	if (f->used == 0 && taken == room)
+	if (f->buffer.used == 0 && taken == room)
 		return piece_end(f, bytes);
-	error = buffer_add(f, bytes, taken);
+	error = growing_add(&f->buffer, bytes, taken);
 	if (error == 0 && taken == room) {
-		f->used = 0; /* piece_end() may expect another one */
-		error = piece_end(f, f->buffer);
-		buffer_clear(f);
+		f->buffer.used = 0; /* piece_end() may expect another one */
+		error = piece_end(f, f->buffer.bytes);
+		growing_clear(&f->buffer);
 	}
 	return error;
 }
@@ -342,8 +309,8 @@ int proto_frames_feed(struct proto_frames *f, const char *data, size_t len)
 	const char *at = data, *const end = data + len;
 	int error = 0;
 
-	while (error == 0 &&
-		(at < end || ((f->state == PIECE || f->state == PASS) && f->need == f->used)))
+	while (error == 0 && (at < end || ((f->state == PIECE || f->state == PASS) &&
+						  f->need == f->buffer.used)))
 		error = f->level == LIST ? list_step(f, &at, end) : step(f, &at, end);
 	return error;
 }
@@ -352,7 +319,7 @@ int proto_frames_end(const struct proto_frames *f)
 {
 	if (f->mode == FRAMES_LIST)
 		return f->had_list && f->level == ENVELOPE && is_fresh(f) ? 0 : -ENODATA;
-	return f->state == PIECE && f->piece == LENGTH && f->used == 0 ? 0 : -ENODATA;
+	return f->state == PIECE && f->piece == LENGTH && f->buffer.used == 0 ? 0 : -ENODATA;
 }
 
 /* ---- life ---- */
@@ -366,7 +333,7 @@ void proto_frames_begin(struct proto_frames *f, enum frames_mode mode,
 	f->level = ENVELOPE;
 	f->had_list = false;
 	f->kind[0] = '\0';
-	buffer_clear(f);
+	growing_clear(&f->buffer);
 	if (mode == FRAMES_LIST)
 		piece_expect(f, MAGIC, PROTO_MAGIC_LEN, PROTO_MAGIC_LEN);
 	else
@@ -375,7 +342,5 @@ void proto_frames_begin(struct proto_frames *f, enum frames_mode mode,
 
 void proto_frames_free(struct proto_frames *f)
 {
-	free(f->buffer);
-	f->buffer = NULL;
-	f->used = f->size = 0;
+	growing_free(&f->buffer);
 }

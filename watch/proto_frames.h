@@ -32,8 +32,7 @@ struct proto_frames {
 	unsigned varint_len;
 	uint64_t need; /* bytes of the piece, or of what is passed over */
 	uint8_t piece;
-	char *buffer; /* the piece, if it is not in one chunk */
-	size_t used, size;
+	struct growing buffer; /* the piece, if it is not in one chunk */
 };
 
 /* A body begins. object: proto_message_of() what is read. fn, user and object_max are set. */

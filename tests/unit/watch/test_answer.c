@@ -161,8 +161,8 @@ static void test_bounded(void **state)
 	memset(block, 'x', sizeof block);
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(answer_add(&answer, block, sizeof block), 0);
-	assert_int_equal(answer.body_len, ANSWER_BODY_MAX);
-	assert_true(answer.body_size <= 2 * ANSWER_BODY_MAX);
+	assert_int_equal(answer.body.used, ANSWER_BODY_MAX);
+	assert_true(answer.body.size <= 2 * ANSWER_BODY_MAX);
 	answer_free(&answer);
 }
 
